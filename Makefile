@@ -1,0 +1,54 @@
+# `make run` and `make test` need Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint bench lock css clean
+
+run: $(VENV)/.run
+	@exec $(BIN)/gatewright up
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.bench
+
+# Pinned versions with hashes, for every platform. No registry's address is written.
+lock: $(VENV)/.tools
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --group tools -c requirements-dev.lock -o requirements-tools.lock
+
+# The style sheet is built at development time and committed.
+css: $(VENV)/.tools
+	$(BIN)/tailwindcss -i assets/app.css -o static/app.css --minify
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	@echo "Setting up: Python packages into $(VENV) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -c "import sysconfig,pathlib; pathlib.Path(sysconfig.get_path('purelib'),'gatewright-checkout.pth').write_text('$(CURDIR)\n')"
+	@printf '#!/bin/sh\nexec "%s/$(BIN)/python" -m console "$$@"\n' '$(CURDIR)' > $(BIN)/gatewright
+	@chmod +x $(BIN)/gatewright
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	@echo "Setting up: what the tests need"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.tools: $(VENV)/.dev requirements-tools.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-tools.lock
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
