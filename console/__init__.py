@@ -1,0 +1,96 @@
+"""Gatewright: a web console for running APIs. This file only wires."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from .config import Config
+
+__version__ = "0.1.0"
+
+
+def resource(name: str) -> Path:
+    """``templates``, ``static`` or ``migrations``: at the top of a checkout, inside the package in a wheel."""
+    inside = Path(__file__).parent / f"_{name}"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / name
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The Flask application; its ``wsgi_app`` answers the machine endpoints, too."""
+    from flask import Flask
+    from flask_migrate import Migrate
+    from jinja2 import StrictUndefined
+    from whitenoise import WhiteNoise
+
+    from . import config as settings
+    from .credentials.seal import ring
+    from .db import db, prepare_engine
+    from .logs.store import Store
+    from .logs.writer import Writer
+    from .runtime import Runtime
+    from .web import access, errors, filters, htmx, logging, pages, proxies, requests
+    from .web.machine import Front
+
+    config = config or settings.load()
+    config.home.mkdir(parents=True, exist_ok=True)
+    logging.install(config)
+    app = Flask("console", template_folder=str(resource("templates")), static_folder=None)
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI=config.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(config.database_url),
+        MAX_CONTENT_LENGTH=12 * 1024 * 1024,
+        MAX_FORM_MEMORY_SIZE=12 * 1024 * 1024,
+        SECRET_KEY=None,  # nothing is signed: sessions are random numbers kept on the server
+    )
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    store = Store(config.logs_url)
+    app.extensions["gatewright"] = Runtime(config, ring(config), store, Writer(store))
+    db.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+    Migrate(app, db, directory=str(resource("migrations")))
+    for part in (requests, access, errors, filters, htmx, pages):
+        part.install(app)
+    _register(app)
+    static = WhiteNoise(app.wsgi_app, root=str(resource("static")), prefix="static/", max_age=3600)
+    app.wsgi_app = proxies.Trusting(Front(app, static, machine_routes()), config.trusted_proxies)  # type: ignore[method-assign]
+    return app
+
+
+def machine_routes() -> list[Any]:
+    from .gateway import endpoints as gateway
+    from .logs import endpoints as logs
+    from .tokens import endpoints as tokens
+
+    return [*tokens.ROUTES, *gateway.ROUTES, *logs.ROUTES]
+
+
+def _register(app: Flask) -> None:
+    from .accounts import people, profile
+    from .accounts import views as accounts
+    from .apis import catalog, lifecycle
+    from .apis import views as apis
+    from .applications import approvals
+    from .applications import views as applications
+    from .audit import views as audit
+    from .credentials import views as credentials
+    from .gateway import views as gateway
+    from .home import views as home
+    from .logs import views as logs
+    from .tokens import views as tokens
+
+    for module in (
+        home, accounts, people, profile, apis, lifecycle, catalog, applications, approvals, credentials, tokens, gateway, logs, audit,
+    ):  # fmt: skip
+        app.register_blueprint(module.blueprint)
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):
+        return {"pool_size": 20, "max_overflow": 20}
+    return {"pool_size": 10, "max_overflow": 20, "pool_pre_ping": True}

@@ -1,0 +1,68 @@
+"""The trail: who changed what, chained so that no entry can be altered or left out unseen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..db import Model, now
+
+
+class Action(StrEnum):
+    ADMIN_CREATED = "admin.created"
+    PERSON_INVITED = "person.invited"
+    PERSON_JOINED = "person.joined"
+    PERSON_CHANGED = "person.changed"
+    PERSON_DEACTIVATED = "person.deactivated"
+    PERSON_REACTIVATED = "person.reactivated"
+    TEAM_CREATED = "team.created"
+    SESSION_OPENED = "session.opened"
+    SESSION_REFUSED = "session.refused"
+    SESSION_ENDED = "session.ended"
+    SESSION_STOLEN = "session.stolen"
+    PASSWORD_CHANGED = "password.changed"
+    PASSWORD_RESET_SENT = "password.reset_sent"
+    VERSION_IMPORTED = "version.imported"
+    VERSION_CHANGED = "version.changed"
+    VERSION_PUBLISHED = "version.published"
+    VERSION_DEPRECATED = "version.deprecated"
+    VERSION_RETIRED = "version.retired"
+    VERSION_DISCARDED = "version.discarded"
+    APPLICATION_CREATED = "application.created"
+    SUBSCRIPTION_REQUESTED = "subscription.requested"
+    SUBSCRIPTION_APPROVED = "subscription.approved"
+    SUBSCRIPTION_REJECTED = "subscription.rejected"
+    SUBSCRIPTION_CLOSED = "subscription.closed"
+    SECRET_CREATED = "secret.created"
+    SECRET_REVOKED = "secret.revoked"
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
+    TOKEN_ISSUED = "token.issued"
+    TOKEN_REVOKED = "token.revoked"
+    SIGNING_KEY_ROTATED = "signing_key.rotated"
+    NODE_INVITED = "node.invited"
+    NODE_ENROLLED = "node.enrolled"
+    NODE_REMOVED = "node.removed"
+    LOGS_EXPORTED = "logs.exported"
+    AUDIT_EXPORTED = "audit.exported"
+    DEMO_FILLED = "demo.filled"
+
+
+class AuditEntry(Model):
+    __tablename__ = "audit_entry"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # the place in the chain, without gaps
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    actor_id: Mapped[int | None] = mapped_column(index=True)
+    actor: Mapped[str] = mapped_column(String(254))
+    action: Mapped[Action] = mapped_column(String(40), index=True)
+    subject_kind: Mapped[str] = mapped_column(String(30))
+    subject_id: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(200))
+    changes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    address: Mapped[str] = mapped_column(String(45), default="")
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+    chain: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,84 @@
+"""The trail, to read and to take away."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import orjson
+from flask import Blueprint, request, stream_with_context
+from werkzeug.wrappers import Response
+
+from ..accounts.models import Permission
+from ..db import db, will_write
+from ..web.access import me, requires
+from ..web.htmx import render
+from . import queries
+from .actions import record
+from .models import Action, AuditEntry
+
+blueprint = Blueprint("audit", __name__)
+P = Permission
+COLUMNS = ("id", "at", "actor", "action", "subject_kind", "subject_id", "subject", "changes", "address", "request_id", "chain")
+
+
+def _asked() -> dict[str, str]:
+    return {name: request.args.get(name, "").strip()[:100] for name in ("action", "actor", "subject")}
+
+
+@blueprint.get("/audit")
+@requires(P.READ_AUDIT)
+def index() -> Response:
+    asked = _asked()
+    found = queries.entries(before=request.args.get("before", None, int), **asked)
+    page = found[: queries.PAGE]
+    more = page[-1].id if len(found) > len(page) else None
+    return render("audit/index.html", part="audit/_rows.html", entries=page, more=more, asked=asked, actions=list(Action))
+
+
+@blueprint.get("/audit/<int:entry_id>")
+@requires(P.READ_AUDIT)
+def show(entry_id: int) -> Response:
+    entry = db.get_or_404(AuditEntry, entry_id)
+    return render("audit/show.html", entry=entry)
+
+
+@blueprint.get("/audit/export")
+@requires(P.READ_AUDIT)
+def export() -> Response:
+    """Everything that is filtered, as CSV or NDJSON; that it was taken away is an entry itself."""
+    asked, form = _asked(), request.args.get("format", "csv")
+    db.session.rollback()
+    will_write()
+    record(Action.AUDIT_EXPORTED, None, by=me(), name="audit trail", changes=asked | {"format": form})
+    db.session.flush()
+    rows = stream_with_context(_ndjson(asked) if form == "ndjson" else _csv(asked))
+    kind = "application/x-ndjson" if form == "ndjson" else "text/csv"
+    return Response(rows, mimetype=kind, headers={"Content-Disposition": f'attachment; filename="audit.{form}"'})
+
+
+def _plain(entry: AuditEntry) -> dict[str, object]:
+    return {name: getattr(entry, name) for name in COLUMNS}
+
+
+def _ndjson(asked: dict[str, str]) -> Iterator[bytes]:
+    for entry in queries.all_entries(**asked):
+        yield orjson.dumps(_plain(entry), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _csv(asked: dict[str, str]) -> Iterator[str]:
+    yield _line(COLUMNS)
+    for entry in queries.all_entries(**asked):
+        yield _line([cell(orjson.dumps(v).decode() if isinstance(v, dict) else v) for v in _plain(entry).values()])
+
+
+def _line(values: object) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow(values)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def cell(value: object) -> object:
+    """A spreadsheet would run a text that begins like a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value

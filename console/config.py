@@ -1,0 +1,144 @@
+"""Every setting: its name, default and meaning, read once from the environment.
+
+``docs/settings.md`` is held to this table by a test.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from .errors import Refused
+
+
+@dataclass(frozen=True)
+class Setting:
+    name: str
+    default: str
+    help: str
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        return f"GATEWRIGHT_{self.name.upper()}"
+
+
+SETTINGS = (
+    Setting("env", "development", "`development` or `production`. Production refuses unsafe defaults."),
+    Setting("home", "./var", "Data directory: databases, keys, node state."),
+    Setting("database_url", "", "Main database. Empty: SQLite in the data directory. PostgreSQL by URL.", secret=True),
+    Setting("logs_url", "", "Logs database. Empty: SQLite in the data directory. PostgreSQL by URL.", secret=True),
+    Setting("public_url", "", "Address that people and gateways use for the console; also the token issuer."),
+    Setting("host", "127.0.0.1", "Address the console listens on."),
+    Setting("port", "8000", "Port the console listens on."),
+    Setting("workers", "2", "Worker processes of the console."),
+    Setting("threads", "8", "Threads in each worker."),
+    Setting("gateway_url", "", "Address that callers use for the gateway. Empty: loopback and the gateway port."),
+    Setting("gateway_host", "127.0.0.1", "Address the local gateway node listens on."),
+    Setting("gateway_port", "8080", "Port the local gateway node listens on."),
+    Setting("sample_port", "8090", "Port of the sample backend that `up` starts. 0: do not start it."),
+    Setting("keys", "", "Key-encryption keys, `id:base64` of 32 bytes each, comma-separated, first in use.", secret=True),
+    Setting("tls_cert", "", "Certificate chain (PEM file) to serve HTTPS with."),
+    Setting("tls_key", "", "Private key (PEM file) of that certificate."),
+    Setting("trusted_proxies", "", "Networks (CIDR, comma-separated) whose X-Forwarded-* headers are believed."),
+    Setting("fetch_allow", "", "host:port pairs (comma-separated) that imports may fetch although they are private."),
+    Setting("smtp_url", "", "smtp[s]://user:password@host:port. Empty: mail is printed to the console.", secret=True),
+    Setting("mail_from", "gatewright@localhost", "Sender of mail."),
+    Setting("session_hours", "12", "A session ends this many hours after sign-in."),
+    Setting("metrics_token", "", "Bearer token for /metrics. Empty: loopback callers only.", secret=True),
+    Setting("admin_email", "", "`up` creates the first admin with this address instead of printing a link."),
+    Setting("admin_password", "", "Password of that first admin.", secret=True),
+    Setting("log_level", "info", "debug, info, warning or error."),
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings as typed values. Build it with `load`."""
+
+    env: str
+    home: Path
+    database_url: str
+    logs_url: str
+    public_url: str
+    host: str
+    port: int
+    workers: int
+    threads: int
+    gateway_url: str
+    gateway_host: str
+    gateway_port: int
+    sample_port: int
+    keys: str
+    tls_cert: str
+    tls_key: str
+    trusted_proxies: tuple[str, ...]
+    fetch_allow: tuple[str, ...]
+    smtp_url: str
+    mail_from: str
+    session_hours: int
+    metrics_token: str
+    admin_email: str
+    admin_password: str
+    log_level: str
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def https(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """Read the settings; an unknown or impossible one is refused with its name (`Refused`)."""
+    environ = os.environ if environ is None else environ
+    _refuse_unknown(environ)
+    raw = {s.name: environ.get(s.variable, "") or s.default for s in SETTINGS}
+    values = {f.name: _typed(f.name, str(f.type), raw[f.name]) for f in fields(Config)}
+    home = Path(raw["home"]).absolute()
+    scheme = "https" if raw["tls_cert"] else "http"
+    values |= {
+        "home": home,
+        "database_url": _database(raw["database_url"]) or f"sqlite:///{home}/gatewright.db",
+        "logs_url": _database(raw["logs_url"]) or f"sqlite:///{home}/logs.db",
+        "public_url": (raw["public_url"] or f"{scheme}://{_loopback(raw['host'])}:{raw['port']}").rstrip("/"),
+        "gateway_url": (raw["gateway_url"] or f"http://{_loopback(raw['gateway_host'])}:{raw['gateway_port']}").rstrip("/"),
+    }
+    if raw["env"] not in ("development", "production"):
+        raise Refused(f"GATEWRIGHT_ENV is {raw['env']!r}; it must be development or production.")
+    if bool(raw["tls_cert"]) != bool(raw["tls_key"]):
+        raise Refused("Set both GATEWRIGHT_TLS_CERT and GATEWRIGHT_TLS_KEY, or neither.")
+    return Config(**values)  # type: ignore[arg-type]
+
+
+def _typed(name: str, kind: str, text: str) -> object:
+    if kind == "int":
+        if not text.isdigit():
+            raise Refused(f"GATEWRIGHT_{name.upper()} is {text!r}; it must be a whole number.")
+        return int(text)
+    if kind.startswith("tuple"):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {s.variable for s in SETTINGS}
+    for name in environ:
+        if name.startswith("GATEWRIGHT_") and name not in known and not name.startswith("GATEWRIGHT_TEST_"):
+            raise Refused(f"{name} is not a setting. `gatewright settings` lists them.")
+
+
+def _database(url: str) -> str:
+    """PostgreSQL is always spoken through psycopg 3, whatever the URL calls it."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+def _loopback(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104

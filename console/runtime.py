@@ -1,0 +1,92 @@
+"""What one running process knows beside the database: settings, the key ring, and what it remembers from reading.
+
+`changed()` raises a number in the database with every change that machines must see; `remembered()` drops what a
+process has cached as soon as it sees a higher number, at most `STALE_S` seconds later. So a revocation made in one
+worker is known to all of them, and to the gateway nodes, within two seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from flask import current_app
+from sqlalchemy import select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .db import Model, db
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .credentials.seal import Ring
+    from .logs.store import Store
+    from .logs.writer import Writer
+
+STALE_S = 0.25
+T = TypeVar("T")
+
+
+class Generation(Model):
+    """One row: how often anything changed that a gateway or a token rule depends on."""
+
+    __tablename__ = "generation"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[int]
+
+
+@dataclass
+class Runtime:
+    config: Config
+    ring: Ring
+    logs: Store
+    writer: Writer
+    sealed: dict[str, bytes] = field(default_factory=dict)
+    generation: int = -1
+    checked_at: float = -1.0
+    memory: dict[Any, Any] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def runtime() -> Runtime:
+    return cast("Runtime", current_app.extensions["gatewright"])
+
+
+def changed() -> int:
+    """Machines must notice this change; returns the new generation, part of the transaction under way."""
+    statement = update(Generation).where(Generation.id == 1).values(value=Generation.value + 1)
+    value = db.session.scalar(statement.returning(Generation.value).execution_options(synchronize_session=False))
+    if value is None:
+        db.session.add(Generation(id=1, value=1))
+        db.session.flush()
+        return 1
+    return value
+
+
+def generation(stale_s: float = STALE_S) -> int:
+    """The newest generation this process knows, at most ``stale_s`` seconds old."""
+    me = runtime()
+    if time.monotonic() - me.checked_at > stale_s:
+        with db.engine.connect() as connection:  # apart from the session: it must see what others committed
+            value = connection.scalar(select(Generation.value).where(Generation.id == 1)) or 0
+        with me.lock:
+            if value != me.generation:
+                me.generation, me.memory = value, {}
+            me.checked_at = time.monotonic()
+    return me.generation
+
+
+def remembered(key: Any, read: Callable[[], T]) -> T:
+    """``read()``, remembered until something changes. ``key`` names it within the process."""
+    generation()
+    memory = runtime().memory
+    try:
+        return cast("T", memory[key])
+    except KeyError:
+        value = read()
+        if len(memory) > 20_000:
+            memory.clear()
+        memory[key] = value
+        return value

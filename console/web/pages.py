@@ -1,0 +1,92 @@
+"""What every page shows: the navigation by permission, and who is signed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, request, url_for
+from flask_login import current_user
+
+from .. import __version__
+from ..accounts.models import Permission, Person
+from ..applications.queries import pending_count
+from ..config import SETTINGS
+from .forms import once
+
+P = Permission
+THEMES = ("system", "light", "dark")
+
+
+@dataclass(frozen=True)
+class Entry:
+    label: str
+    icon: str
+    endpoint: str
+    permission: Permission
+    section: str = ""
+    count: bool = False
+
+
+NAVIGATION = (
+    Entry("Overview", "layout-dashboard", "home.overview", P.SIGNED_IN),
+    Entry("APIs", "braces", "apis.index", P.READ_APIS),
+    Entry("Catalog", "book-open", "catalog.index", P.READ_CATALOG),
+    Entry("My applications", "box", "applications.index", P.USE_APPLICATIONS),
+    Entry("Applications", "box", "applications.index", P.READ_APPLICATIONS, "People"),
+    Entry("Approvals", "shield-check", "approvals.index", P.READ_APPLICATIONS, "People", count=True),
+    Entry("People", "users", "people.index", P.READ_PEOPLE, "People"),
+    Entry("Request logs", "scroll-text", "logs.index", P.READ_LOGS, "Traffic"),
+    Entry("Nodes", "server", "gateway.index", P.READ_NODES, "Traffic"),
+    Entry("Keys", "key-round", "credentials.index", P.READ_KEYS, "Control"),
+    Entry("Audit trail", "file-search", "audit.index", P.READ_AUDIT, "Control"),
+    Entry("Settings", "settings", "home.settings", P.READ_SETTINGS, "Control"),
+)
+ORDER = ("", "Traffic", "People", "Control")
+
+
+def install(app: Flask) -> None:
+    app.context_processor(shared)
+    app.add_template_global(once)
+
+
+def shared() -> dict[str, Any]:
+    person = current_user if current_user and current_user.is_authenticated else None
+    theme = request.cookies.get("theme", "system")
+    return {
+        "me": person,
+        "P": Permission,
+        "theme": theme if theme in THEMES else "system",
+        "navigation": navigation(person) if person else [],
+        "product_version": __version__,
+        "settings_table": SETTINGS,
+    }
+
+
+def navigation(person: Person) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Sections with the entries that this person may open."""
+    sections: dict[str, list[dict[str, Any]]] = {name: [] for name in ORDER}
+    here = (request.endpoint or "").split(".")[0]
+    reads_all = person.may(P.READ_APPLICATIONS)
+    for entry in NAVIGATION:
+        if not person.may(entry.permission) or (entry.label == "My applications" and reads_all):
+            continue
+        count = pending_count() if entry.count else 0
+        sections[entry.section].append(
+            {
+                "label": entry.label,
+                "icon": entry.icon,
+                "url": url_for(entry.endpoint),
+                "current": _is_here(entry.endpoint, here),
+                "count": count,
+            }
+        )
+    return [(name, entries) for name, entries in sections.items() if entries]
+
+
+def _is_here(endpoint: str, here: str) -> bool:
+    domain = endpoint.split(".")[0]
+    if domain == "home":
+        return endpoint == request.endpoint
+    families = {"apis": ("apis", "lifecycle"), "applications": ("applications", "tokens")}
+    return here in families.get(domain, (domain,))

@@ -1,0 +1,146 @@
+"""Sessions that live on the server: the cookie is a random number, the table keeps its hash.
+
+A session that turns up in another browser is taken for stolen and ends; it rotates when somebody signs in; it ends
+for good at its expiry, when she signs out, and when her password changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, Request, Response, flash, g, request, session
+from flask.sessions import SessionInterface, SessionMixin
+from sqlalchemy import delete, update
+from werkzeug.datastructures import CallbackDict
+
+from ..accounts.models import Person
+from ..accounts.models import Session as Row
+from ..audit.actions import record
+from ..audit.models import Action
+from ..db import db, now, unit_of_work
+from ..runtime import runtime
+
+SEEN_EVERY = timedelta(minutes=5)
+ANONYMOUS_LASTS = timedelta(hours=1)
+
+
+class ServerSession(CallbackDict[str, Any], SessionMixin):
+    def __init__(self, data: dict[str, Any] | None = None, sid: str = "") -> None:
+        def noted(_: Any) -> None:
+            self.modified = True
+
+        super().__init__(data or {}, noted)
+        self.sid = sid
+        self.modified = False
+        self.stolen = False
+
+    @property
+    def digest(self) -> str:
+        return _digest(self.sid)
+
+
+class ServerSessions(SessionInterface):
+    def open_session(self, app: Flask, request: Request) -> ServerSession:
+        sid = request.cookies.get(cookie_name(), "")
+        row = db.session.get(Row, _digest(sid)) if sid else None
+        if row is None or row.expires_at <= now():
+            return ServerSession()
+        if row.browser != _browser(request):
+            _end_stolen(row)
+            fresh = ServerSession()
+            fresh.stolen = True
+            return fresh
+        g.session_row = row
+        return ServerSession(dict(row.data), sid)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Nothing: `store` has done it, before the commit."""
+
+
+def store(response: Response) -> None:
+    """Write the session down and set its cookie, when it changed; part of the request's transaction."""
+    if not isinstance(session._get_current_object(), ServerSession):  # type: ignore[attr-defined]
+        return
+    current: ServerSession = session._get_current_object()  # type: ignore[attr-defined]
+    if not current.modified or (not current and not current.sid):
+        return
+    if not current.sid:
+        current.sid = secrets.token_urlsafe(32)
+    row = db.session.get(Row, current.digest)
+    if row is None:
+        row = Row(digest=current.digest, browser=_browser(request), expires_at=now() + _lasts(current))
+        row.agent, row.address = str(request.user_agent)[:200], request.remote_addr or ""
+        db.session.add(row)
+    row.data = dict(current)
+    row.person_id = int(current["_user_id"]) if "_user_id" in current else None
+    _set_cookie(response, current.sid)
+
+
+def _lasts(current: ServerSession) -> timedelta:
+    return timedelta(hours=runtime().config.session_hours) if "_user_id" in current else ANONYMOUS_LASTS
+
+
+def _set_cookie(response: Response, sid: str) -> None:
+    https = runtime().config.https
+    response.set_cookie(cookie_name(), sid, path="/", httponly=True, samesite="Lax", secure=https)
+
+
+def cookie_name() -> str:
+    # the prefix makes browsers refuse it from a sub-domain or over plain HTTP (RFC 6265bis section 4.1.3.2)
+    return "__Host-gatewright" if runtime().config.https else "gatewright"
+
+
+def rotate() -> None:
+    """A new number from here on; whoever planted or read the old one has nothing."""
+    current: ServerSession = session._get_current_object()  # type: ignore[attr-defined]
+    if current.sid:
+        db.session.execute(delete(Row).where(Row.digest == current.digest))
+    current.sid, current.modified = secrets.token_urlsafe(32), True
+
+
+def end() -> None:
+    current: ServerSession = session._get_current_object()  # type: ignore[attr-defined]
+    if current.sid:
+        db.session.execute(delete(Row).where(Row.digest == current.digest))
+    current.clear()
+    current.sid, current.modified = "", False
+
+
+def note_seen() -> None:
+    """Now and then, in a transaction of its own after the request's."""
+    row = g.get("session_row")
+    if row is not None and now() - row.seen_at > SEEN_EVERY:
+        with unit_of_work():
+            db.session.execute(update(Row).where(Row.digest == row.digest).values(seen_at=now()))
+
+
+def _end_stolen(row: Row) -> None:
+    digest, person_id = row.digest, row.person_id
+    db.session.rollback()
+    with unit_of_work():
+        gone = db.session.execute(delete(Row).where(Row.digest == digest))
+        person = db.session.get(Person, person_id) if person_id else None
+        if person is not None and gone.rowcount:  # type: ignore[attr-defined]
+            record(Action.SESSION_STOLEN, person, changes={"browser": str(request.user_agent)[:200]})
+
+
+def tell_if_stolen() -> None:
+    current = session._get_current_object()  # type: ignore[attr-defined]
+    if getattr(current, "stolen", False):
+        flash("That session was opened in another browser, so it has been ended. Sign in again.", "bad")
+
+
+def _browser(request: Request) -> str:
+    return hashlib.sha256(str(request.user_agent).encode()).hexdigest()
+
+
+def _digest(sid: str) -> str:
+    return hashlib.sha256(sid.encode()).hexdigest()
+
+
+def needs_writing() -> bool:
+    current = session._get_current_object()  # type: ignore[attr-defined]
+    return isinstance(current, ServerSession) and current.modified and bool(current or current.sid)
