@@ -1,0 +1,94 @@
+"""The catalog: what a developer may use, and its reference."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+from wtforms import SelectField, TextAreaField
+from wtforms.validators import Length, Optional
+
+from ..accounts.models import Permission
+from ..applications.actions import subscribe as ask_for_access
+from ..applications.models import Application
+from ..applications.queries import own_applications
+from ..logs import search
+from ..web.access import me, requires
+from ..web.forms import Form, plain_text, sent_twice
+from ..web.htmx import render
+from . import queries, reference
+from .models import ApiVersion
+
+blueprint = Blueprint("catalog", __name__)
+P = Permission
+
+
+class SubscribeForm(Form):
+    application = SelectField("Application", coerce=int)
+    message = TextAreaField("What it is for", [Optional(), Length(max=500), plain_text])
+
+
+@blueprint.get("/catalog")
+@requires(P.READ_CATALOG)
+def index() -> Response:
+    q = request.args.get("q", "")
+    found = queries.catalog(after=request.args.get("after", 0, int), search=q)
+    page = found[: queries.PAGE]
+    ids = {v.id for v in page}
+    context = {
+        "versions": page,
+        "more": page[-1].id if len(found) > len(page) else None,
+        "q": q,
+        "month": search.traffic(30 * 24, ids),
+        "strips": search.health(48, ids),
+        "mine": {s.version_id for a in own_applications(me()) for s in a.subscriptions if s.is_active},
+    }
+    return render("catalog/index.html", part="catalog/_cards.html", **context)
+
+
+@blueprint.get("/catalog/<slug>")
+@requires(P.READ_CATALOG)
+def newest(slug: str) -> Response:
+    version = queries.newest_version(slug)
+    return redirect(url_for("catalog.show", slug=slug, number=version.version))
+
+
+@blueprint.get("/catalog/<slug>/<number>")
+@requires(P.READ_CATALOG)
+def show(slug: str, number: str) -> Response:
+    version = queries.find_in_catalog(slug, number, by=me())
+    return _page(version, SubscribeForm())
+
+
+def _page(version: ApiVersion, form: SubscribeForm, status: int = 200) -> Response:
+    applications = own_applications(me())
+    subscribed = {
+        s.application_id: s for a in applications for s in a.subscriptions if s.version_id == version.id and s.state in ("active", "pending")
+    }
+    form.application.choices = [(a.id, a.name) for a in applications if a.id not in subscribed]
+    context = {
+        "version": version,
+        "form": form,
+        "reference": reference.build(version.document),
+        "applications": applications,
+        "subscribed": list(subscribed.values()),
+        "others": [v for v in queries.other_versions(version) if v.is_serving],
+    }
+    return render("catalog/show.html", status=status, **context)
+
+
+@blueprint.post("/catalog/<slug>/<number>/subscribe")
+@requires(P.USE_APPLICATIONS)
+def subscribe(slug: str, number: str) -> Response:
+    version, form = queries.find_in_catalog(slug, number, by=me()), SubscribeForm(request.form)
+    mine = {a.id: a for a in own_applications(me())}
+    form.application.choices = [(a.id, a.name) for a in mine.values()]
+    if not form.validate():
+        return _page(version, form, 422)
+    if sent_twice():
+        return redirect(url_for("catalog.show", slug=slug, number=number))
+    application: Application = mine[form.application.data]
+    message = (form.message.data or "").strip()
+    if form.attempt(ask_for_access, application, version, message, by=me()) is None:
+        return _page(version, form, 422)
+    flash(f"Access to {version.name} is asked for. An admin decides; you see it here.", "ok")
+    return redirect(url_for("applications.show", application_id=application.id))

@@ -1,0 +1,90 @@
+"""Forms of importing, publishing, deprecating."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+
+from wtforms import BooleanField, DateField, FileField, IntegerField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from ..accounts.models import Team
+from ..db import now
+from ..web.forms import Form, plain_text
+from .actions import Choices
+from .models import Accepts, ApiVersion
+
+ACCEPTS = [
+    (Accepts.ENCRYPTED, "Encrypted token", "A signed token inside a JWE. Nobody on the way can read it."),
+    (Accepts.SIGNED, "Signed token", "A JWT that the gateway checks by itself."),
+    (Accepts.KEY, "API key", "Long-lived, in the header X-API-Key."),
+    (Accepts.OPEN, "Open to anybody", "No credential is asked for. Choose it alone."),
+]
+SOURCES = [("url", "From an address"), ("file", "From a file"), ("paste", "Paste it")]
+
+
+class ImportForm(Form):
+    source = RadioField("Where from", choices=SOURCES, default="url")
+    url = StringField("Address", [Length(max=1000)])
+    file = FileField("File")
+    document = TextAreaField("Document")
+    team = SelectField("Owned by", coerce=int)
+
+    def offer(self, teams: list[Team]) -> None:
+        self.team.choices = [(team.id, team.name) for team in teams]
+
+    def validate_url(self, field: StringField) -> None:
+        if self.source.data == "url" and not field.data:
+            raise ValidationError("Write the address of the document.")
+
+    def validate_document(self, field: TextAreaField) -> None:
+        if self.source.data == "paste" and not (field.data or "").strip():
+            raise ValidationError("Paste the document here.")
+
+
+class ChoicesForm(Form):
+    backend_url = StringField("Backend address", [InputRequired("Where does the API run?"), Length(max=300), plain_text])
+    gateway_path = StringField("Path at the gateway", [InputRequired("Choose a path, such as /orders/v1."), Length(max=120)])
+    accepts = SelectMultipleField(
+        "Who may call", choices=[(a, label) for a, label, _ in ACCEPTS], option_widget=CheckboxInput(), widget=ListWidget()
+    )
+    lifetime = IntegerField("Tokens live for", [InputRequired("How many minutes?"), NumberRange(1, 1440, "1 to 1440 minutes.")])
+    edits = IntegerField(validators=[InputRequired()])
+    anyway = BooleanField("Publish although the backend does not answer")
+
+    @classmethod
+    def of(cls, version: ApiVersion) -> ChoicesForm:
+        return cls(
+            backend_url=version.backend_url,
+            gateway_path=version.gateway_path or "",
+            accepts=version.accepts,
+            lifetime=version.token_lifetime_s // 60,
+            edits=version.edits,
+        )
+
+    @property
+    def choices(self) -> Choices:
+        path = (self.gateway_path.data or "").rstrip("/")
+        accepts = [a for a, _, _ in ACCEPTS if a in (self.accepts.data or [])]
+        return Choices(self.backend_url.data or "", path, list(accepts), (self.lifetime.data or 1) * 60)
+
+
+class DeprecateForm(Form):
+    sunset = DateField("Sunset date", [InputRequired("When does it stop answering?")])
+    successor = SelectField("What to use instead", coerce=int, default=0)
+    note = TextAreaField("Message to its callers", [Optional(), Length(max=500), plain_text])
+
+    def offer(self, versions: list[ApiVersion]) -> None:
+        self.successor.choices = [(0, "Nothing"), *((v.id, v.name) for v in versions)]
+
+    def validate_sunset(self, field: DateField) -> None:
+        if field.data and field.data <= now().date():
+            raise ValidationError("Choose a date in the future, so that callers can prepare.")
+
+    @property
+    def sunset_at(self) -> datetime:
+        return datetime.combine(self.sunset.data, time(), UTC)
+
+
+class RetireForm(Form):
+    name = StringField("Name", [InputRequired("Type the name to confirm.")])

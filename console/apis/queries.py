@@ -1,0 +1,89 @@
+"""Finding APIs: *finding is checking*, so each look-up says who looks."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
+
+from ..accounts.models import Permission, Person
+from ..db import db
+from ..errors import NotFound
+from .models import Api, ApiVersion, State
+
+PAGE = 30
+VISIBLE = (State.PUBLISHED, State.DEPRECATED)
+
+
+def apis(*, after: str = "", search: str = "", state: str = "", size: int = PAGE) -> list[Api]:
+    """By name; ``after`` is the slug of the last one seen."""
+    query = select(Api).options(selectinload(Api.versions), joinedload(Api.team)).order_by(Api.slug).limit(size + 1)
+    if after:
+        query = query.where(Api.slug > after)
+    if search:
+        query = query.where(Api.name.icontains(search, autoescape=True) | Api.slug.contains(search.lower(), autoescape=True))
+    if state:
+        query = query.where(Api.versions.any(ApiVersion.state == state))
+    return list(db.session.scalars(query))
+
+
+def find_version(slug: str, number: str) -> ApiVersion:
+    query = _versions().where(Api.slug == slug, ApiVersion.version == number)
+    version = db.session.scalars(query).first()
+    if version is None:
+        raise NotFound(f"There is no version {number} of {slug}.")
+    return version
+
+
+def newest_version(slug: str) -> ApiVersion:
+    version = db.session.scalars(_versions().where(Api.slug == slug).order_by(ApiVersion.id.desc()).limit(1)).first()
+    if version is None:
+        raise NotFound(f"There is no API named {slug}.")
+    return version
+
+
+def catalog(*, after: int = 0, search: str = "", size: int = PAGE) -> list[ApiVersion]:
+    """Versions that may be subscribed to or are still being served, by API name."""
+    query = _versions().where(ApiVersion.state.in_(VISIBLE)).order_by(ApiVersion.id).limit(size + 1)
+    if after:
+        query = query.where(ApiVersion.id > after)
+    if search:
+        query = query.where(Api.name.icontains(search, autoescape=True) | Api.summary.icontains(search, autoescape=True))
+    return list(db.session.scalars(query))
+
+
+def find_in_catalog(slug: str, number: str, *, by: Person) -> ApiVersion:
+    """A version that this person may read about: drafts only for those who read APIs."""
+    version = find_version(slug, number)
+    if version.state in (State.DRAFT, State.RETIRED) and not by.may(Permission.READ_APIS):
+        raise NotFound(f"There is no version {number} of {slug} in the catalog.")
+    return version
+
+
+def other_versions(version: ApiVersion) -> list[ApiVersion]:
+    query = _versions().where(ApiVersion.api_id == version.api_id, ApiVersion.id != version.id)
+    return list(db.session.scalars(query.order_by(ApiVersion.id.desc()).limit(50)))
+
+
+def names(version_ids: set[int]) -> dict[int, ApiVersion]:
+    """Versions by number, for lists of rows that carry only the number."""
+    if not version_ids:
+        return {}
+    query = _versions().where(ApiVersion.id.in_(version_ids))
+    return {version.id: version for version in db.session.scalars(query)}
+
+
+def all_versions(limit: int = 500) -> list[ApiVersion]:
+    """For choosing one from a list."""
+    query = _versions().where(ApiVersion.state != State.DRAFT).order_by(Api.slug, ApiVersion.id.desc()).limit(limit)
+    return list(db.session.scalars(query))
+
+
+def version_by_name(name: str) -> ApiVersion | None:
+    """``slug@version``, as log filters write it."""
+    slug, _, number = name.partition("@")
+    query = _versions().where(Api.slug == slug, ApiVersion.version == number)
+    return db.session.scalars(query).first()
+
+
+def _versions() -> Select[tuple[ApiVersion]]:
+    return select(ApiVersion).join(ApiVersion.api).options(contains_eager(ApiVersion.api).joinedload(Api.team))

@@ -1,0 +1,171 @@
+"""APIs for those who publish: the list, the import, one version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from ..accounts.models import Permission
+from ..accounts.queries import teams_of
+from ..applications.queries import subscribers
+from ..db import release
+from ..errors import Refused
+from ..gateway.queries import nodes
+from ..logs import search
+from ..runtime import runtime
+from ..web.access import me, requires
+from ..web.forms import sent_twice
+from ..web.htmx import render
+from . import actions, queries, reference
+from .fetch import fetch_document
+from .forms import ACCEPTS, ChoicesForm, ImportForm
+from .models import ApiVersion, State
+from .openapi import Unacceptable
+
+blueprint = Blueprint("apis", __name__)
+P = Permission
+
+
+@blueprint.get("/apis")
+@requires(P.READ_APIS)
+def index() -> Response:
+    q, state = request.args.get("q", ""), request.args.get("state", "")
+    found = queries.apis(after=request.args.get("after", ""), search=q, state=state)
+    page = found[: queries.PAGE]
+    more = page[-1].slug if len(found) > len(page) else None
+    traffic = search.traffic(24, {v.id for api in page for v in api.versions})
+    context = {"apis": page, "more": more, "q": q, "state": state, "traffic": traffic, "states": list(State)}
+    return render("apis/index.html", part="apis/_rows.html", **context)
+
+
+@blueprint.get("/apis/new")
+@requires(P.MANAGE_APIS)
+def new() -> Response:
+    form = ImportForm(url=sample_url())
+    form.offer(teams_of(me()))
+    return render("apis/new.html", form=form, problems=[])
+
+
+def sample_url() -> str:
+    """The sample's document, when `up` runs it beside the console."""
+    config = runtime().config
+    address = f"127.0.0.1:{config.sample_port}"
+    return f"http://{address}/openapi.yaml" if config.sample_port and address in config.fetch_allow else ""
+
+
+@blueprint.post("/apis/new")
+@requires(P.MANAGE_APIS)
+def create() -> Response:
+    form = ImportForm(request.form)
+    form.offer(teams_of(me()))
+    problems: list[str] = []
+    version = None
+    if form.validate():
+        version = _import(form, problems)
+    if version is None:
+        return render("apis/new.html", status=422, form=form, problems=problems)
+    if sent_twice():
+        return redirect(url_for("apis.index"))
+    return redirect(url_for("apis.show", slug=version.api.slug, number=version.version))
+
+
+def _import(form: ImportForm, problems: list[str]) -> ApiVersion | None:
+    owner_id, by_id = form.team.data, me().id
+    release()  # a fetch takes a while; nobody should wait for the database meanwhile
+    text = form.attempt(_text, form)
+    if text is None:
+        return None
+    team = next((t for t in teams_of(me()) if t.id == owner_id), None)
+    if team is None or me().id != by_id:
+        form.form_errors.append("Choose a team of yours.")
+        return None
+    return form.attempt(_import_or_problems, text, team, problems)
+
+
+def _import_or_problems(text: str, team: Any, problems: list[str]) -> ApiVersion:
+    try:
+        return actions.import_document(text, team, by=me())
+    except Unacceptable as unacceptable:
+        problems.extend(unacceptable.problems)
+        raise
+
+
+def _text(form: ImportForm) -> str:
+    if form.source.data == "url":
+        return fetch_document(form.url.data or "")
+    if form.source.data == "paste":
+        return str(form.document.data)
+    upload = request.files.get("file")
+    if upload is None or not upload.filename:
+        raise Refused("Choose a file.", "file")
+    try:
+        return upload.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refused("The file is not UTF-8 text. Save it as JSON or YAML.", "file") from None
+
+
+@blueprint.get("/apis/<slug>")
+@requires(P.READ_APIS)
+def newest(slug: str) -> Response:
+    version = queries.newest_version(slug)
+    return redirect(url_for("apis.show", slug=slug, number=version.version))
+
+
+@blueprint.get("/apis/<slug>/<number>")
+@requires(P.READ_APIS)
+def show(slug: str, number: str) -> Response:
+    version = queries.find_version(slug, number)
+    return overview(version, ChoicesForm.of(version))
+
+
+def overview(version: ApiVersion, form: ChoicesForm, status: int = 200) -> Response:
+    """The page of one version; of a draft, with the form that publishes it."""
+    strip = search.health(48, {version.id})[version.id] if version.state != State.DRAFT else []
+    context = {
+        "version": version,
+        "form": form,
+        "accepts": ACCEPTS,
+        "others": queries.other_versions(version),
+        "nodes": nodes(),
+        "strip": strip,
+        "traffic": search.traffic(24, {version.id}).get(version.id, search.Traffic()),
+        "subscriptions": subscribers(version.id, 8),
+    }
+    return render("apis/show.html", status=status, **context)
+
+
+@blueprint.get("/apis/<slug>/<number>/nodes")
+@requires(P.READ_APIS)
+def convergence(slug: str, number: str) -> Response:
+    """Which nodes have taken the newest revision; the page asks again until all have."""
+    return render("apis/_nodes.html", version=queries.find_version(slug, number), nodes=nodes())
+
+
+@blueprint.get("/apis/<slug>/<number>/document")
+@requires(P.READ_APIS)
+def document(slug: str, number: str) -> Response:
+    version = queries.find_version(slug, number)
+    return render("apis/document.html", version=version, reference=reference.build(version.document), full=False)
+
+
+@blueprint.get("/apis/<slug>/<number>/source")
+@requires(P.READ_APIS)
+def source(slug: str, number: str) -> Response:
+    version = queries.find_version(slug, number)
+    kind = "json" if version.source.lstrip().startswith("{") else "yaml"
+    response = Response(version.source, mimetype="text/plain")
+    response.headers["Content-Disposition"] = f'attachment; filename="{slug}-{version.version}.{kind}"'
+    return response
+
+
+@blueprint.get("/apis/<slug>/<number>/settings")
+@requires(P.MANAGE_APIS)
+def settings(slug: str, number: str) -> Response:
+    version = queries.find_version(slug, number)
+    if version.state in (State.DRAFT, State.RETIRED):
+        flash("A retired version has no settings to change." if version.state == State.RETIRED else "Publish it here.", "info")
+        return redirect(url_for("apis.show", slug=slug, number=number))
+    return render("apis/settings.html", version=version, form=ChoicesForm.of(version), accepts=ACCEPTS)
+

@@ -1,0 +1,110 @@
+"""Finding applications and subscriptions within what a person may see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from ..accounts.models import Permission, Person
+from ..apis.models import Api, ApiVersion
+from ..db import db
+from ..errors import NotFound
+from .models import Application, Subscription, SubscriptionState
+
+PAGE = 30
+
+
+def _visible(person: Person) -> Select[tuple[Application]]:
+    query = select(Application)
+    if not person.may(Permission.READ_APPLICATIONS):
+        query = query.where(Application.team_id.in_(person.team_ids))
+    return query
+
+
+def applications(person: Person, *, after: int = 0, search: str = "", size: int = PAGE) -> list[Application]:
+    query = _visible(person).options(joinedload(Application.team), *_with_versions()).order_by(Application.id)
+    if search:
+        query = query.where(Application.name.icontains(search, autoescape=True))
+    return list(db.session.scalars(query.where(Application.id > after).limit(size + 1)))
+
+
+def _with_versions() -> tuple[Any, ...]:
+    chain = selectinload(Application.subscriptions).joinedload(Subscription.version).joinedload(ApiVersion.api)
+    return (chain,)
+
+
+def own_applications(person: Person) -> list[Application]:
+    """Those of her teams: what she may act for, whatever she may read."""
+    query = select(Application).where(Application.team_id.in_(person.team_ids)).order_by(Application.name).limit(200)
+    return list(db.session.scalars(query.options(joinedload(Application.team), *_with_versions())))
+
+
+def find_application(application_id: int, *, by: Person) -> Application:
+    query = _visible(by).where(Application.id == application_id)
+    application = db.session.scalars(query.options(joinedload(Application.team), *_with_versions())).first()
+    if application is None:
+        raise NotFound("There is no such application among yours.")
+    return application
+
+
+def find_own_application(application_id: int, *, by: Person) -> Application:
+    """One she may change: her team's, or any for an admin (an auditor sees all and changes none)."""
+    application = find_application(application_id, by=by)
+    if application.team_id not in by.team_ids and not by.may(Permission.DECIDE_SUBSCRIPTIONS):
+        raise NotFound("There is no such application among yours.")
+    return application
+
+
+def subscription_of(application: Application, version_id: int) -> Subscription | None:
+    return next((s for s in application.subscriptions if s.version_id == version_id and s.is_active), None)
+
+
+def find_subscription(subscription_id: int, *, by: Person) -> Subscription:
+    query = select(Subscription).where(Subscription.id == subscription_id).options(*_whole())
+    subscription = db.session.scalars(query).first()
+    if subscription is None or not (
+        by.may(Permission.READ_APPLICATIONS) or subscription.application.team_id in by.team_ids
+    ):
+        raise NotFound("There is no such subscription.")
+    return subscription
+
+
+def subscriptions(*, state: str = "", after: int = 0, size: int = PAGE) -> list[Subscription]:
+    """The approvals queue: oldest first while pending; newest first otherwise."""
+    query = select(Subscription).options(*_whole()).limit(size + 1)
+    if state == SubscriptionState.PENDING:
+        return list(db.session.scalars(query.where(Subscription.state == state, Subscription.id > after).order_by(Subscription.id)))
+    if state:
+        query = query.where(Subscription.state == state)
+    if after:
+        query = query.where(Subscription.id < after)
+    return list(db.session.scalars(query.order_by(Subscription.id.desc())))
+
+
+def _whole() -> tuple[Any, ...]:
+    return (
+        joinedload(Subscription.application).joinedload(Application.team),
+        joinedload(Subscription.version).joinedload(ApiVersion.api).joinedload(Api.team),
+        joinedload(Subscription.requested_by),
+        joinedload(Subscription.decided_by),
+    )
+
+
+def subscribers(version_id: int, size: int = 50) -> list[Subscription]:
+    query = select(Subscription).where(Subscription.version_id == version_id).options(*_whole())
+    return list(db.session.scalars(query.order_by(Subscription.id.desc()).limit(size)))
+
+
+def pending_count() -> int:
+    query = select(func.count()).select_from(Subscription).where(Subscription.state == SubscriptionState.PENDING)
+    return db.session.scalar(query) or 0
+
+
+def by_client_ids(client_ids: set[str]) -> dict[str, Application]:
+    """Applications by client id, for log rows."""
+    if not client_ids:
+        return {}
+    query = select(Application).where(Application.client_id.in_(client_ids)).options(joinedload(Application.team))
+    return {a.client_id: a for a in db.session.scalars(query)}

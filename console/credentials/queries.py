@@ -1,0 +1,42 @@
+"""Finding credentials, only through the application that a person may see."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from ..applications.models import Application
+from ..db import db
+from ..errors import NotFound
+from .models import ApiKey, ClientSecret, EncryptionKey, SigningKey
+
+
+def secrets_of(application: Application) -> list[ClientSecret]:
+    query = select(ClientSecret).where(ClientSecret.application_id == application.id, ClientSecret.revoked_at.is_(None))
+    return list(db.session.scalars(query.order_by(ClientSecret.id.desc()).limit(10)))
+
+
+def keys_of(application: Application) -> list[ApiKey]:
+    query = select(ApiKey).where(ApiKey.application_id == application.id)
+    return list(db.session.scalars(query.order_by(ApiKey.revoked_at.isnot(None), ApiKey.id.desc()).limit(50)))
+
+
+def find_secret(application: Application, secret_id: int) -> ClientSecret:
+    secret = db.session.get(ClientSecret, secret_id)
+    if secret is None or secret.application_id != application.id:
+        raise NotFound("This application has no such client secret.")
+    return secret
+
+
+def find_key(application: Application, key_id: int) -> ApiKey:
+    key = db.session.get(ApiKey, key_id)
+    if key is None or key.application_id != application.id:
+        raise NotFound("This application has no such API key.")
+    return key
+
+
+def signing_keys() -> list[SigningKey]:
+    return list(db.session.scalars(select(SigningKey).order_by(SigningKey.created_at.desc()).limit(50)))
+
+
+def encryption_keys() -> list[EncryptionKey]:
+    return list(db.session.scalars(select(EncryptionKey).order_by(EncryptionKey.created_at.desc()).limit(100)))

@@ -1,0 +1,179 @@
+"""What the first page tells: the way to the first call, and what waits for somebody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import url_for
+from sqlalchemy import func, select
+
+from ..accounts.models import Link, Permission, Person, Purpose, Role
+from ..apis.models import ApiVersion, State
+from ..apis.queries import names
+from ..applications.models import Subscription, SubscriptionState
+from ..applications.queries import own_applications, subscriptions
+from ..config import SETTINGS
+from ..db import db, now
+from ..gateway.models import Node
+from ..gateway.queries import nodes
+from ..logs import search
+from ..logs.search import Traffic
+from ..web.filters import distance, plural
+
+__all__ = ["SETTINGS", "attention", "busiest", "developer", "steps", "total"]
+
+
+@dataclass(frozen=True)
+class Step:
+    text: str
+    url: str
+    done: bool
+
+
+@dataclass(frozen=True)
+class Notice:
+    tone: str
+    icon: str
+    what: str
+    consequence: str
+    verb: str
+    url: str
+
+
+@dataclass
+class _Facts:
+    count: dict[str, int] = field(default_factory=dict)
+
+
+def _exists(query: Any) -> bool:
+    return db.session.scalar(query.limit(1)) is not None
+
+
+def steps(person: Person) -> list[Step]:
+    """From nothing to the first call, in order."""
+    traffic = any(search.traffic(24 * 30).values())
+    return [
+        Step("Connect a gateway node", url_for("gateway.index"), _exists(select(Node.id).where(Node.seen_at.is_not(None)))),
+        Step("Import an OpenAPI document", url_for("apis.new"), _exists(select(ApiVersion.id))),
+        Step(
+            "Publish your first API",
+            url_for("apis.index"),
+            _exists(select(ApiVersion.id).where(ApiVersion.published_at.is_not(None))),
+        ),
+        Step(
+            "Invite a developer",
+            url_for("people.invite_form"),
+            _exists(select(Link.id).where(Link.purpose == Purpose.INVITATION))
+            or _exists(select(Person.id).where(Person.role == Role.DEVELOPER)),
+        ),
+        Step(
+            "Approve a subscription",
+            url_for("approvals.index"),
+            _exists(select(Subscription.id).where(Subscription.state == SubscriptionState.ACTIVE)),
+        ),
+        Step("See the first call in the log", url_for("logs.index"), traffic),
+    ]
+
+
+def attention(person: Person) -> list[Notice]:
+    """What waits for somebody, the worst first; at most eight."""
+    found = [*_nodes_in_trouble(), *_ending_soon(), *_drafts(person), *_waiting(person)]
+    return found[:8]
+
+
+def _nodes_in_trouble() -> list[Notice]:
+    out = []
+    for node in nodes():
+        url = url_for("gateway.show", node_id=node.id)
+        if node.state == "rejected":
+            text = f"It still serves the one before. {node.error.splitlines()[0][:120] if node.error else ''}"
+            out.append(Notice("bad", "server", f"{node.name} rejected the newest configuration", text, "See the error", url))
+        elif node.is_silent:
+            since = f"Last heard of {distance(now() - node.seen_at)} ago." if node.seen_at else "Never heard of."
+            what = f"{node.name} is silent"
+            out.append(Notice("warn", "server", what, f"{since} It keeps serving what it has.", "Look at it", url))
+    return out
+
+
+def _ending_soon() -> list[Notice]:
+    query = select(ApiVersion).where(ApiVersion.state == State.DEPRECATED, ApiVersion.sunset_at.is_not(None))
+    rows = db.session.scalars(query.order_by(ApiVersion.sunset_at).limit(3)).all()
+    calls = search.traffic(24, {v.id for v in rows}) if rows else {}
+    out = []
+    for v in rows:
+        assert v.sunset_at is not None
+        left = v.sunset_at - now()
+        when = f"ends in {distance(left)}" if left.total_seconds() > 0 else f"was to end {distance(left)} ago"
+        count = calls.get(v.id, Traffic()).requests
+        text = f"{plural(count, 'call')} in the last 24 hours." if count else "Nobody called it in the last 24 hours."
+        url = url_for("apis.show", slug=v.api.slug, number=v.version)
+        out.append(Notice("warn", "sunset", f"{v.name} {when}", text, "Plan the sunset", url))
+    return out
+
+
+def _drafts(person: Person) -> list[Notice]:
+    if not person.may(Permission.MANAGE_APIS):
+        return []
+    query = select(ApiVersion).where(ApiVersion.state == State.DRAFT).order_by(ApiVersion.id.desc()).limit(3)
+    return [
+        Notice(
+            "info",
+            "pencil",
+            f"{v.name} is a draft",
+            f"{plural(v.operations, 'operation')}. Nobody can call it yet.",
+            "Publish it",
+            url_for("apis.show", slug=v.api.slug, number=v.version),
+        )
+        for v in db.session.scalars(query)
+    ]
+
+
+def _waiting(person: Person) -> list[Notice]:
+    if not person.may(Permission.DECIDE_SUBSCRIPTIONS):
+        return []
+    return [
+        Notice(
+            "rev",
+            "user-plus",
+            f"{s.application.name} asks for {s.version.name}",
+            f"{s.requested_by.name if s.requested_by else 'Somebody'} asked {distance(now() - s.requested_at)} ago.",
+            "Decide",
+            url_for("approvals.index"),
+        )
+        for s in subscriptions(state=SubscriptionState.PENDING, size=3)[:3]
+    ]
+
+
+def total(sums: dict[int, Traffic]) -> Traffic:
+    return Traffic(
+        sum(t.requests for t in sums.values()),
+        sum(t.errors for t in sums.values()),
+        sum(t.refused for t in sums.values()),
+        sum(t.duration_us for t in sums.values()),
+    )
+
+
+def busiest(sums: dict[int, Traffic], size: int = 6) -> list[tuple[ApiVersion, Traffic]]:
+    top = sorted(((n, t) for n, t in sums.items() if n), key=lambda item: -item[1].requests)[:size]
+    known = names({n for n, _ in top})
+    return [(known[n], t) for n, t in top if n in known]
+
+
+def developer(person: Person) -> dict[str, Any]:
+    """A developer's first page: her applications, and how far she has come."""
+    mine = own_applications(person)
+    open_ = [s for a in mine for s in a.subscriptions if s.state in (SubscriptionState.ACTIVE, SubscriptionState.PENDING)]
+    active = [s for s in open_ if s.is_active]
+    clients = frozenset(a.client_id for a in mine)
+    recent = search.newest(search.Question(client_ids=clients), size=6)[:6] if clients else []
+    first = mine[0] if mine else None
+    ready = url_for("applications.show", application_id=active[0].application_id) if active else url_for("catalog.index")
+    way = [
+        Step("Create an application", url_for("applications.new"), bool(mine)),
+        Step("Subscribe it to an API", url_for("catalog.index"), bool(open_)),
+        Step("Have the subscription approved", url_for("applications.show", application_id=first.id) if first else url_for("catalog.index"), bool(active)),
+        Step("Get a token and call", ready, bool(recent)),
+    ]
+    count = db.session.scalar(select(func.count()).select_from(ApiVersion).where(ApiVersion.state == State.PUBLISHED))
+    return {"applications": mine, "subscriptions": open_, "recent": recent, "steps": way, "published": count or 0}

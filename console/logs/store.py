@@ -1,0 +1,141 @@
+"""Where request records live: a database of their own, one wide table, time-ordered 63-bit ids.
+
+``id = microseconds since 2020 << 12 | sequence``: a time range is a key range, newest first is the key backwards, and
+every index ends in time for free. Beside it a small table of hourly sums, kept in the same transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    create_engine,
+    text,
+)
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from ..db import NAMES, prepare_engine
+from ..errors import Refused
+
+EPOCH_US = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp() * 1_000_000)
+SEQUENCE_BITS = 12
+QUERY_S = 5.0
+
+metadata = MetaData(naming_convention=NAMES)
+
+record = Table(
+    "log_record",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("node_id", Integer, nullable=False),
+    Column("version_id", Integer, nullable=False),  # 0: no API has that path
+    Column("client_id", String(40), nullable=False),
+    Column("credential", String(10), nullable=False),
+    Column("jti", String(64), nullable=False),
+    Column("method", String(12), nullable=False),
+    Column("path", String(500), nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("duration_us", Integer, nullable=False),
+    Column("backend_us", Integer, nullable=False),  # -1: the backend was not asked
+    Column("request_bytes", BigInteger, nullable=False),
+    Column("response_bytes", BigInteger, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("client_address", String(45), nullable=False),
+    Column("user_agent", String(200), nullable=False),
+    Column("reason", String(200), nullable=False),
+    Index(None, "version_id"),
+    Index(None, "client_id"),
+    Index(None, "request_id"),
+    Index("ix_log_record_failed", "version_id", sqlite_where=text("status >= 400"), postgresql_where=text("status >= 400")),
+)
+batch = Table(
+    "log_batch",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("stored_at", BigInteger, nullable=False),
+    Column("records", Integer, nullable=False),
+)
+hour = Table(
+    "log_hour",
+    metadata,
+    Column("hour", Integer, primary_key=True),  # hours since 1970
+    Column("version_id", Integer, primary_key=True),
+    Column("status_class", SmallInteger, primary_key=True),  # 2 for 2xx
+    Column("requests", Integer, nullable=False),
+    Column("duration_us", BigInteger, nullable=False),
+)
+COLUMNS = [column.name for column in record.columns]
+
+
+def id_at(moment: datetime) -> int:
+    """The lowest id a record of that moment can have."""
+    return max(0, int(moment.timestamp() * 1_000_000) - EPOCH_US) << SEQUENCE_BITS
+
+
+def moment_of(record_id: int) -> datetime:
+    return datetime.fromtimestamp(((record_id >> SEQUENCE_BITS) + EPOCH_US) / 1_000_000, UTC)
+
+
+class Store:
+    """One logs database. Its tables are made here, because later ones (a table a day) are made while running."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=not url.startswith("sqlite"))
+        prepare_engine(self.engine)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    def prepare(self) -> None:
+        metadata.create_all(self.engine)
+
+    def ready(self) -> None:
+        with self.engine.connect() as connection:
+            connection.execute(text("SELECT 1 FROM log_record LIMIT 1"))
+
+    @contextlib.contextmanager
+    def reading(self, seconds: float = QUERY_S) -> Iterator[Connection]:
+        """A connection whose queries end after ``seconds`` (`Refused` says to narrow the question)."""
+        with self.engine.connect() as connection:
+            limit = _sqlite_limit if self.is_sqlite else _postgresql_limit
+            try:
+                with limit(connection, seconds):
+                    yield connection
+            except (OperationalError, ProgrammingError) as problem:
+                if "interrupted" in str(problem) or "statement timeout" in str(problem):
+                    raise Refused(
+                        f"That search looked for {seconds:.0f} seconds and gave up. Choose a shorter time or one API."
+                    ) from None
+                raise
+
+
+@contextlib.contextmanager
+def _sqlite_limit(connection: Connection, seconds: float) -> Iterator[None]:
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    deadline = time.monotonic() + seconds
+    raw.set_progress_handler(lambda: time.monotonic() > deadline, 20_000)
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+@contextlib.contextmanager
+def _postgresql_limit(connection: Connection, seconds: float) -> Iterator[None]:
+    connection.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
+    yield

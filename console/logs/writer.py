@@ -1,0 +1,179 @@
+"""One thread per worker writes records: batches that wait together are committed together, and only then answered.
+
+The queue is bounded and says no before the work. Writers of several processes take turns by a lock file, because
+SQLite's own waiting starves them and keeps the write-ahead log from being reset.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import queue
+import random
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from .store import COLUMNS, EPOCH_US, SEQUENCE_BITS, Store, batch, hour
+
+MOST_WAITING = 64
+MOST_TOGETHER = 32
+WAIT_S = 30.0
+Row = tuple[Any, ...]  # (microseconds since 1970, then every column of `log_record` after the id)
+
+log = structlog.get_logger("logs")
+
+
+class Overloaded(Exception):
+    """The queue is full; the sender should come back."""
+
+
+@dataclass
+class Waiting:
+    digest: str
+    rows: list[Row]
+    done: threading.Event = field(default_factory=threading.Event)
+    problem: Exception | None = None
+
+
+class Writer:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.queue: queue.Queue[Waiting] = queue.Queue(MOST_WAITING)
+        self.thread: threading.Thread | None = None
+        self.starting = threading.Lock()
+        self.sequence = itertools.count(random.randrange(1 << SEQUENCE_BITS))  # noqa: S311 - spreads, hides nothing
+
+    def write(self, digest: str, rows: list[Row]) -> None:
+        """Returns when the rows are committed. A batch with a digest seen before is kept once."""
+        self._start()
+        waiting = Waiting(digest, rows)
+        try:
+            self.queue.put_nowait(waiting)
+        except queue.Full:
+            raise Overloaded from None
+        if not waiting.done.wait(WAIT_S):
+            raise Overloaded
+        if waiting.problem:
+            raise waiting.problem
+
+    def _start(self) -> None:
+        with self.starting:  # lazily, so that it lives in the worker and not in the process that forks it
+            if self.thread is None or not self.thread.is_alive():
+                self.thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+                self.thread.start()
+
+    def _run(self) -> None:
+        while True:
+            group = [self.queue.get()]
+            with contextlib.suppress(queue.Empty):
+                while len(group) < MOST_TOGETHER:
+                    group.append(self.queue.get_nowait())
+            try:
+                self._commit(group)
+            except Exception as problem:  # every sender learns of it and sends again
+                log.error("logs.write_failed", error=str(problem)[:300])
+                for waiting in group:
+                    waiting.problem = problem
+            for waiting in group:
+                waiting.done.set()
+
+    def _commit(self, group: list[Waiting]) -> None:
+        for _ in range(5):
+            try:
+                with self._turn(), self.store.engine.connect() as connection:
+                    self._insert(connection, group)
+                    connection.commit()
+                return
+            except IntegrityError:  # another worker used the same microsecond and sequence: number them again
+                continue
+        raise Overloaded
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self.store.is_sqlite:
+            yield
+            return
+        with open(f"{self.store.engine.url.database}.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _insert(self, connection: Connection, group: list[Waiting]) -> None:
+        known = self._note(connection, group)
+        rows = [row for waiting in group if waiting.digest not in known for row in waiting.rows]
+        if not rows:
+            return
+        numbered = [((row[0] - EPOCH_US) << SEQUENCE_BITS | self._next(), *row[1:]) for row in rows]
+        _insert_rows(connection, numbered)
+        _add_hours(connection, rows)
+
+    def _next(self) -> int:
+        return next(self.sequence) & ((1 << SEQUENCE_BITS) - 1)
+
+    def _note(self, connection: Connection, group: list[Waiting]) -> set[str]:
+        """Write the digests down; those that were there are returned. The same one twice in a group counts once."""
+        new: dict[str, Waiting] = {}
+        for waiting in group:
+            if waiting.digest in new:
+                waiting.rows = []
+            new.setdefault(waiting.digest, waiting)
+        known = set(connection.scalars(batch.select().with_only_columns(batch.c.digest).where(batch.c.digest.in_(new))))
+        fresh = [
+            {"digest": d, "stored_at": int(time.time()), "records": len(w.rows)} for d, w in new.items() if d not in known
+        ]
+        if fresh:
+            connection.execute(batch.insert(), fresh)
+        return known
+
+
+def _insert_rows(connection: Connection, rows: list[Row]) -> None:
+    if connection.dialect.name == "sqlite":
+        raw: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+        marks = ",".join("?" * len(COLUMNS))
+        try:
+            raw.executemany(f"INSERT INTO log_record ({','.join(COLUMNS)}) VALUES ({marks})", rows)  # noqa: S608
+        except sqlite3.IntegrityError as problem:
+            raise IntegrityError("INSERT INTO log_record", None, problem) from problem
+        return
+    cursor = connection.connection.cursor()
+    with cursor.copy(f"COPY log_record ({','.join(COLUMNS)}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+        for row in rows:
+            copy.write_row(row)
+
+
+def _add_hours(connection: Connection, rows: list[Row]) -> None:
+    status, version, duration = (COLUMNS.index(name) for name in ("status", "version_id", "duration_us"))
+    requests: Counter[tuple[int, int, int]] = Counter()
+    spent: Counter[tuple[int, int, int]] = Counter()
+    for row in rows:
+        key = (row[0] // 3_600_000_000, row[version], row[status] // 100)
+        requests[key] += 1
+        spent[key] += row[duration]
+    add_hours(connection, {key: (count, spent[key]) for key, count in requests.items()})
+
+
+def add_hours(connection: Connection, sums: dict[tuple[int, int, int], tuple[int, int]]) -> None:
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    statement = insert(hour)
+    statement = statement.on_conflict_do_update(
+        index_elements=[hour.c.hour, hour.c.version_id, hour.c.status_class],
+        set_={
+            "requests": hour.c.requests + statement.excluded.requests,
+            "duration_us": hour.c.duration_us + statement.excluded.duration_us,
+        },
+    )
+    names = ("hour", "version_id", "status_class", "requests", "duration_us")
+    # in one order everywhere, so that two writers on PostgreSQL never wait for each other in a circle
+    connection.execute(statement, [dict(zip(names, (*k, *v), strict=True)) for k, v in sorted(sums.items())])
