@@ -1,0 +1,133 @@
+"""What a node needs to serve: one document, versioned by generation, hashed, the same for every kind of gateway.
+
+It names no Envoy: the agent beside the node renders it (`console.gateway.envoy`). Shape::
+
+    {"generation": 7, "issuer": url, "jwks": {...}, "revoked": [jti...],
+     "versions": [{"id", "name", "path", "state", "backend", "accepts", "audience", "operations", "headers",
+                   "ended_clients", "detail"}]}
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.orm import contains_eager, undefer
+
+from ..apis import openapi
+from ..apis.models import Accepts, Api, ApiVersion, State
+from ..applications.models import Application, Subscription, SubscriptionState
+from ..credentials.models import ApiKey
+from ..credentials.signing import jwks
+from ..db import db, now
+from ..runtime import generation, remembered, runtime
+from ..tokens.verify import revoked
+
+KINDS = {Accepts.SIGNED: "jws", Accepts.ENCRYPTED: "jwe", Accepts.KEY: "key"}
+LONGEST_LIFETIME = timedelta(hours=24)
+INTERNAL_LIFETIME = timedelta(minutes=5)  # of what stands for an API key behind the gateway
+
+
+def bundle() -> bytes:
+    """The document as JSON; its SHA-256 is in `digest`."""
+    return remembered("bundle", lambda: orjson.dumps(build(), option=orjson.OPT_SORT_KEYS))
+
+
+def digest(document: bytes) -> str:
+    return hashlib.sha256(document).hexdigest()
+
+
+def build() -> dict[str, Any]:
+    query = (
+        select(ApiVersion)
+        .join(ApiVersion.api)
+        .options(contains_eager(ApiVersion.api), undefer(ApiVersion.document))
+        .where(ApiVersion.state != State.DRAFT, ApiVersion.gateway_path.is_not(None))
+        .order_by(ApiVersion.id)
+    )
+    ended = _ended_clients()
+    return {
+        "generation": generation(0),
+        "issuer": runtime().config.public_url,
+        "jwks": jwks(),
+        "revoked": sorted(revoked() | _revoked_keys()),
+        "versions": [_version(v, ended.get(v.id, [])) for v in db.session.scalars(query)],
+    }
+
+
+def _version(version: ApiVersion, ended: list[str]) -> dict[str, Any]:
+    state = "retired" if version.state == State.RETIRED else "open" if version.takes(Accepts.OPEN) else "protected"
+    return {
+        "id": version.id,
+        "name": f"{version.api.slug}@{version.version}",
+        "path": version.gateway_path,
+        "state": state,
+        "backend": version.backend_url,
+        "accepts": sorted(KINDS[Accepts(a)] for a in version.accepts if a in KINDS),
+        "audience": version.audience,
+        "operations": _operations(version) if state == "protected" else [],
+        "headers": deprecation_headers(version),
+        "ended_clients": ended,
+        "detail": _gone(version) if state == "retired" else "",
+    }
+
+
+def _operations(version: ApiVersion) -> list[dict[str, Any]]:
+    """Those that need a scope. ``path`` is the document's template."""
+    return [
+        {"method": o.method.upper(), "path": o.path, "scopes": list(o.scopes)}
+        for o in openapi.operations(version.document)
+        if o.scopes
+    ]
+
+
+def deprecation_headers(version: ApiVersion) -> list[tuple[str, str]]:
+    """Deprecation (RFC 9745: a structured date), Sunset (RFC 8594: an HTTP date), Link (RFC 8288)."""
+    if version.state not in (State.DEPRECATED, State.RETIRED) or version.deprecated_at is None:
+        return []
+    headers = [("deprecation", f"@{int(version.deprecated_at.timestamp())}")]
+    if version.sunset_at:
+        headers.append(("sunset", http_date(version.sunset_at)))
+    page = f"{runtime().config.public_url}/catalog/{version.api.slug}"
+    links = [f'<{page}/{version.version}>; rel="deprecation"; type="text/html"']
+    if version.successor and version.successor.gateway_path:
+        links.append(f'<{version.successor.url}>; rel="successor-version"')
+    return [*headers, ("link", ", ".join(links))]
+
+
+def http_date(moment: datetime) -> str:
+    return format_datetime(moment, usegmt=True)
+
+
+def _gone(version: ApiVersion) -> str:
+    text = f"{version.name} was retired on {version.retired_at:%d %B %Y}."
+    if version.successor:
+        text += f" Use {version.successor.name} at {version.successor.url} instead."
+    return text
+
+
+def _ended_clients() -> dict[int, list[str]]:
+    """Clients whose subscription ended while a token of theirs may still be alive, by version."""
+    pairs = select(Subscription.version_id, Application.client_id).join(Application)
+    closed = pairs.where(Subscription.state == SubscriptionState.CLOSED, Subscription.closed_at > now() - LONGEST_LIFETIME)
+    gone = {(version_id, client_id) for version_id, client_id in db.session.execute(closed)}
+    if not gone:
+        return {}
+    active = pairs.where(
+        Subscription.state == SubscriptionState.ACTIVE, Application.client_id.in_({client_id for _, client_id in gone})
+    )
+    gone -= {(version_id, client_id) for version_id, client_id in db.session.execute(active)}
+    ended: dict[int, list[str]] = {}
+    for version_id, client_id in sorted(gone):
+        ended.setdefault(version_id, []).append(client_id)
+    return ended
+
+
+def _revoked_keys() -> set[str]:
+    """Keys that a node may still remember as good."""
+    query = select(ApiKey).where(ApiKey.revoked_at > now() - 2 * INTERNAL_LIFETIME)
+    return {key.jti for key in db.session.scalars(query)}

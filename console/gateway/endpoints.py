@@ -1,0 +1,140 @@
+"""What gateway nodes call: enrolment, their bundle, their reports, and questions about credentials."""
+
+from __future__ import annotations
+
+import time
+
+import orjson
+
+from ..db import db, unit_of_work
+from ..errors import Refused
+from ..runtime import generation
+from ..tokens.verify import InvalidToken
+from ..web.machine import Answer, Asked, Route, json_answer, problem_answer
+from ..web.metrics import DECISIONS
+from .actions import enrol_with_code, note_seen, report
+from .bundle import bundle, digest
+from .decisions import CredentialRefused, Decision, exchange_key, unwrap
+from .models import Node
+from .queries import node_by_credential
+
+HOLD_S = 20.0
+LOOK_EVERY_S = 0.1
+
+
+class UnknownNode(Refused):
+    status = 401
+
+
+def asking_node(asked: Asked) -> int:
+    """The number of the node that asks; nobody else may."""
+    node_id = node_by_credential(asked.bearer)
+    if node_id is None:
+        raise UnknownNode("The node credential is wrong or was removed. Enrol this node again.")
+    return node_id
+
+
+def enrol(asked: Asked) -> Answer:
+    said = _json(asked)
+    with unit_of_work():
+        node, credential = enrol_with_code(str(said.get("code", "")), str(said.get("software", "")))
+        return json_answer({"name": node.name, "credential": credential}, 200)
+
+
+def get_bundle(asked: Asked) -> Answer:
+    """The bundle, as soon as its generation is above ``since``; 304 after a while of nothing new."""
+    node_id = asking_node(asked)
+    since = int(asked.query.get("since", "-1") or -1)
+    _seen(node_id)
+    deadline = time.monotonic() + min(float(asked.query.get("wait", "0") or 0), HOLD_S)
+    while generation() <= since and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY_S)
+        if node_by_credential(asked.bearer) is None:
+            raise UnknownNode("The node credential was removed.")
+    if generation() <= since:
+        return Answer(304)
+    document = bundle()
+    return Answer(200, document, [("Content-Type", "application/json"), ("ETag", f'"{digest(document)}"')])
+
+
+def _seen(node_id: int) -> None:
+    with unit_of_work():
+        note_seen(db.session.get_one(Node, node_id))
+
+
+def post_report(asked: Asked) -> Answer:
+    """``{"generation", "accepted", "error", "software"}``."""
+    node_id = asking_node(asked)
+    said = _json(asked)
+    with unit_of_work():
+        report(
+            db.session.get_one(Node, node_id),
+            generation=int(said.get("generation", 0)),
+            accepted=bool(said.get("accepted")),
+            error=str(said.get("error", "")),
+            software=str(said.get("software", "")),
+        )
+    return json_answer({})
+
+
+def post_unwrap(asked: Asked) -> Answer:
+    if node_by_credential(asked.bearer) is None:
+        return _wrong_node()
+    text, audience = asked.body().decode("ascii", "replace"), asked.header("X-Gatewright-Audience")
+    try:
+        return _decided("jwe", unwrap(text, audience))
+    except InvalidToken as invalid:
+        return _refused("jwe", 401, "invalid_token", "The access token is not good", invalid.reason)
+    except CredentialRefused as refused:
+        return _refused("jwe", refused.status, refused.reason, refused.title, refused.message)
+
+
+def post_key(asked: Asked) -> Answer:
+    if node_by_credential(asked.bearer) is None:
+        return _wrong_node()
+    text, audience = asked.body().decode("ascii", "replace"), asked.header("X-Gatewright-Audience")
+    try:
+        return _decided("key", exchange_key(text, audience))
+    except CredentialRefused as refused:
+        return _refused("key", refused.status, refused.reason, refused.title, refused.message)
+
+
+def _wrong_node() -> Answer:
+    # not 401: the gateway would hand that on to the caller, whose credential may be perfectly good
+    return problem_answer(503, "Service Unavailable", "This gateway node is not enrolled here any more.")
+
+
+def _decided(kind: str, decision: Decision) -> Answer:
+    DECISIONS.labels(kind, "good").inc()
+    return Answer(200, b"", [("Authorization", f"Bearer {decision.signed}"), ("X-Ttl", str(decision.ttl_s))])
+
+
+def _refused(kind: str, status: int, reason: str, title: str, detail: str) -> Answer:
+    DECISIONS.labels(kind, reason).inc()
+    headers = [("X-Gatewright-Reason", reason)]
+    if status == 401:
+        headers.append(("WWW-Authenticate", f'Bearer error="invalid_token", error_description="{detail}"'))
+    return problem_answer(status, title, detail, *headers)
+
+
+def _json(asked: Asked) -> dict[str, object]:
+    try:
+        value = orjson.loads(asked.body())
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise BadRequest("Send a JSON object.")
+    return value
+
+
+class BadRequest(Refused):
+    status = 400
+
+
+ROUTES = [
+    Route("POST", "/gateway/enrol", "node", enrol),
+    Route("GET", "/gateway/bundle", "node", get_bundle),
+    Route("POST", "/gateway/report", "node", post_report),
+    Route("POST", "/gateway/unwrap", "node", post_unwrap),
+    Route("POST", "/gateway/key", "node", post_key),
+]

@@ -1,0 +1,87 @@
+"""The bundle as Envoy 1.40 configuration: plain functions from dicts to dicts, standard library only.
+
+`render` gives every file a node needs. The order to write them in is that of `FILES`: a route may name only a cluster
+that exists, and a listener only filters that routes know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .base import SYSTEM_CAS, Json, Operation, Origin, Version, discovery
+from .clusters import bootstrap, clusters, secret
+from .fold import fold
+from .listener import listener
+from .routes import routes
+
+FILES = ("sds.json", "cds.json", "lds.json", "rds.json")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one node stands."""
+
+    name: str
+    host: str
+    port: int
+    console: str
+    credential: str
+    directory: Path
+    admin_socket: Path
+    ca_file: str = SYSTEM_CAS
+
+
+@dataclass(frozen=True)
+class Rendered:
+    files: dict[str, Json]  # name to DiscoveryResponse
+    bootstrap: Json
+    folded: Json  # everything in one, for `envoy --mode validate`
+
+
+def render(bundle: dict[str, Any], place: Place) -> Rendered:
+    versions = [version(v) for v in bundle["versions"]]
+    boot = bootstrap(place.name, Origin.parse(place.console), place.directory, place.admin_socket, place.ca_file)
+    lua = (Path(__file__).parent / "credential.lua").read_text()
+    gateway = listener(
+        place.name, place.host, place.port, place.directory / "rds.json", bundle["issuer"], bundle["jwks"], lua, "gatewright"
+    )
+    table = routes(versions, bundle["revoked"])
+    backends, token = clusters(versions, place.ca_file), secret(place.credential)
+    number = str(bundle["generation"])
+    files = {
+        "sds.json": discovery(token, version=number),
+        "cds.json": discovery(*backends, version=number),
+        "lds.json": discovery(gateway, version=number),
+        "rds.json": discovery(table, version=number),
+    }
+    return Rendered(files, boot, fold(boot, gateway, backends, table, token))
+
+
+def version(said: dict[str, Any]) -> Version:
+    backend = str(said["backend"])
+    return Version(
+        number=said["id"],
+        name=said["name"],
+        prefix=said["path"],
+        backend="backend_" + hashlib.sha256(backend.encode()).hexdigest()[:12],
+        origin=Origin.parse(backend) if said["state"] != "retired" else None,
+        audience=said["audience"],
+        state=said["state"],
+        accepts=frozenset(said["accepts"]),
+        operations=tuple(operation(said["path"], o) for o in said["operations"]),
+        refused_clients=tuple(said["ended_clients"]),
+        response_headers=tuple((name, value) for name, value in said["headers"]),
+        detail=said["detail"],
+    )
+
+
+def operation(prefix: str, said: dict[str, Any]) -> Operation:
+    """A path template as an RE2 pattern of the whole public path; HEAD needs what GET needs."""
+    parts = re.split(r"(\{[^}]*\})", prefix + str(said["path"]).rstrip("/"))
+    pattern = "".join("[^/]+" if part.startswith("{") else re.escape(part) for part in parts)
+    methods = ("GET", "HEAD") if said["method"] == "GET" else (said["method"],)
+    return Operation(methods, pattern + "/?", tuple(said["scopes"]))

@@ -1,0 +1,122 @@
+"""What every part of the Envoy configuration shares: names, and small pieces."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+Json = dict[str, Any]
+
+NAMESPACE = "gatewright"  # dynamic and route metadata
+REQUIREMENT = "gatewright"  # jwt_authn requirement name: an unknown one is only found at run time (403)
+ROUTES = "gatewright"
+JWT = "envoy.filters.http.jwt_authn"
+RBAC = "envoy.filters.http.rbac"  # metadata namespace of every RBAC filter, whatever its name
+SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
+PROBLEM = "urn:gatewright:problem:"
+T = "type.googleapis.com/"
+HTTP = T + "envoy.extensions.filters.http."
+IDENTITY_HEADERS = ("x-client-id", "x-token-jti")
+
+# names of the HTTP filters = keys of typed_per_filter_config
+CREDENTIAL, REVOKED, ACCESS, SCOPE, SCOPE_GATE = "credential", "revoked", "access", "scope", "scope_gate"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a server listens: ``Origin.parse("https://host:8443/base")``."""
+
+    scheme: str
+    host: str
+    port: int
+    base: str = ""
+
+    @classmethod
+    def parse(cls, url: str) -> Origin:
+        u = urlsplit(url)
+        if u.scheme not in ("http", "https") or not u.hostname:
+            raise ValueError(f"not an http(s) URL: {url}")
+        return cls(u.scheme, u.hostname, u.port or (443 if u.scheme == "https" else 80), u.path.rstrip("/"))
+
+    @property
+    def is_ip(self) -> bool:
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.scheme == "https" else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """``path`` is an RE2 pattern of the whole public path (without query); ``scopes`` are all needed."""
+
+    methods: tuple[str, ...]
+    path: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Version:
+    number: int  # of the API version in the console
+    name: str  # "orders@1.0.0"
+    prefix: str  # "/orders/v1"
+    backend: str = ""  # name of the cluster
+    origin: Origin | None = None
+    audience: str = ""
+    state: str = "protected"  # protected | open | retired
+    accepts: frozenset[str] = frozenset({"jws", "jwe", "key"})
+    operations: tuple[Operation, ...] = ()
+    refused_clients: tuple[str, ...] = ()  # "subscription ended"
+    response_headers: tuple[tuple[str, str], ...] = ()  # deprecation, sunset, link
+    timeout: float = 15.0
+    cors_origins: tuple[str, ...] = ()
+    detail: str = ""  # of the 410
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:g}s"
+
+
+def discovery(*resources: Json, version: str = "1") -> Json:
+    """A DiscoveryResponse. One RouteConfiguration per rds file, else "Unexpected RDS resource length"."""
+    return {"version_info": version, "resources": list(resources)}
+
+
+def write(path: Path, value: Json) -> None:
+    """Write beside the file and rename over it: Envoy's watched_directory reacts to the rename."""
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix="." + path.name)
+    with os.fdopen(fd, "w", encoding="utf-8") as f:
+        json.dump(value, f, separators=(",", ":"))
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(name, path)
+
+
+def file_source(path: Path) -> Json:
+    return {
+        "resource_api_version": "V3",
+        "initial_fetch_timeout": "5s",
+        "path_config_source": {"path": str(path), "watched_directory": {"path": str(path.parent)}},
+    }
+
+
+def set_header(name: str, value: str) -> Json:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+
+
+def literal(text: str) -> str:
+    """Text for a place where Envoy expands %COMMAND%."""
+    return text.replace("%", "%%")

@@ -1,0 +1,141 @@
+-- Credentials of a request: 'jws' goes on as it is, a JWE or an API key is exchanged at the console for the
+-- signed token inside it. Behind this filter jwt_authn checks every token alike.
+--
+-- Per route: LuaPerRoute.filter_context = {audience = "...", accepts = "jws jwe key"}
+-- Dynamic metadata set: gatewright.credential = jws | jwe | key, gatewright.reason when this filter refuses.
+-- A script error lets the request go on: then Authorization holds no signed token or `credential` is not set,
+-- and jwt_authn or the rbac filter `access` refuse it.
+--
+-- One table per worker thread. `good` holds at most 2*N exchanged credentials, `bad` at most 2*M refusals.
+local N, M = 10000, 2000
+local BAD_TTL = 2                       -- seconds a refusal is remembered
+local MAX_TOKEN, MAX_KEY = 16384, 256   -- characters
+local TIMEOUT = 5000                    -- ms for one call of the console
+local CLUSTER = "console_decisions"
+
+-- A cache of two generations: when the young one is full the old one is dropped.
+local function generations(limit)
+  local young, old, n = {}, {}, 0
+  local cache = {}
+  function cache.put(key, entry)
+    if young[key] == nil then
+      if n >= limit then old, young, n = young, {}, 0 end
+      n = n + 1
+    end
+    young[key] = entry
+  end
+  function cache.get(key, now)
+    local entry = young[key]
+    if entry == nil then
+      entry = old[key]
+      if entry == nil then return nil end
+      cache.put(key, entry)
+    end
+    if now < entry.till then return entry end
+    return nil
+  end
+  return cache
+end
+
+local good, bad = generations(N), generations(M)
+
+local function note(h, key, value) h:streamInfo():dynamicMetadata():set("gatewright", key, value) end
+
+local function refuse(h, status, reason, title, detail, challenge)
+  note(h, "reason", reason)
+  local answer = {
+    [":status"] = status,
+    ["content-type"] = "application/problem+json",
+    ["cache-control"] = "no-store",
+  }
+  if challenge then answer["www-authenticate"] = challenge end
+  if status == "503" then answer["retry-after"] = "1" end
+  -- every argument is a constant of this file or checked: nothing needs JSON escapes
+  h:respond(answer, '{"type":"urn:gatewright:problem:' .. reason .. '","title":"' .. title .. '","status":' .. status ..
+    ',"detail":"' .. detail .. '","request_id":"' .. (h:headers():get("x-request-id") or "") .. '"}')
+end
+
+local function invalid(h, reason, title, detail)
+  refuse(h, "401", reason, title, detail, 'Bearer error="invalid_token", error_description="' .. detail .. '"')
+end
+
+local function pass_on(h, e)
+  note(h, "reason", e.reason)
+  local answer = {[":status"] = e.status, ["content-type"] = e.content_type, ["cache-control"] = "no-store"}
+  if e.challenge then answer["www-authenticate"] = e.challenge end
+  h:respond(answer, e.body)
+end
+
+-- Puts the signed token of `secret` into the request. Every wrapper object (headers, metadata) dies at the
+-- yield of httpCall: fetch it again afterwards.
+local function exchange(h, kind, path, cache_key, secret, audience)
+  note(h, "credential", kind)
+  local now = os.time()
+  local e = good.get(cache_key, now)
+  if e == nil then
+    local refused = bad.get(cache_key, now)
+    if refused ~= nil then return pass_on(h, refused) end
+    local id = h:headers():get("x-request-id") or ""
+    local answer, body = h:httpCall(CLUSTER, {
+      [":method"] = "POST", [":path"] = path, [":authority"] = "console",
+      ["content-type"] = "text/plain", ["x-gatewright-audience"] = audience, ["x-request-id"] = id,
+    }, secret, TIMEOUT)
+    local status = answer[":status"]
+    if status == "401" or status == "403" then
+      e = {status = status, challenge = answer["www-authenticate"], body = body or "",
+           reason = answer["x-gatewright-reason"] or "refused_by_console",
+           content_type = answer["content-type"] or "application/problem+json", till = os.time() + BAD_TTL}
+      bad.put(cache_key, e)
+      return pass_on(h, e)
+    end
+    local signed = answer["authorization"]
+    if status ~= "200" or signed == nil then
+      return refuse(h, "503", "console_unavailable", "The gateway cannot check this credential now",
+        kind == "jwe" and "Encrypted tokens are opened by the console, which does not answer. Signed tokens still work. Try again in a moment."
+        or "API keys are checked by the console, which does not answer. Signed tokens still work. Try again in a moment.")
+    end
+    e = {signed = signed, till = os.time() + (tonumber(answer["x-ttl"]) or 0)}
+    if e.till > os.time() then good.put(cache_key, e) end
+  end
+  h:headers():replace("authorization", e.signed)
+end
+
+function envoy_on_request(h)
+  local headers = h:headers()
+  local key = headers:get("x-api-key")
+  local keys = key and headers:getNumValues("x-api-key") or 0
+  if key ~= nil then headers:remove("x-api-key") end          -- never to the backend
+  local context = h:filterContext()
+  local audience = context:get("audience") or ""
+  local accepts = context:get("accepts") or ""
+  local a = headers:get("authorization")
+
+  if a == nil then
+    if key == nil then return end                             -- jwt_authn: token is missing
+    if not accepts:find("key", 1, true) then
+      return invalid(h, "key_refused", "This API does not take API keys", "Send an access token in the Authorization header instead of an API key.")
+    end
+    if keys ~= 1 or #key > MAX_KEY or #key == 0 or key:find("[^%w%-_%.]") then
+      return invalid(h, "malformed_key", "The API key is malformed", "An API key has at most 256 letters, digits, dots, dashes and underscores, and is sent once.")
+    end
+    return exchange(h, "key", "/gateway/key", audience .. "\n" .. key, key, audience)
+  end
+
+  if headers:getNumValues("authorization") ~= 1 or a:find(",", 1, true) then   -- Envoy joins repeated ones with a comma
+    return invalid(h, "malformed_token", "The access token is malformed", "Send exactly one Authorization header.")
+  end
+  local p, dots = 0, 0
+  repeat p = a:find(".", p + 1, true); if p then dots = dots + 1 end until not p or dots > 4
+  if dots ~= 4 or a:sub(1, 7):lower() ~= "bearer " then       -- a signed token and all the rest: jwt_authn decides
+    note(h, "credential", "jws")
+    return
+  end
+  if not accepts:find("jwe", 1, true) then
+    return invalid(h, "encrypted_token_refused", "This API does not take encrypted tokens", "Ask the token endpoint for a signed token for this API.")
+  end
+  if #a > MAX_TOKEN or a:find("[^%w%-_%.]", 8) then
+    return invalid(h, "malformed_token", "The access token is malformed", "The encrypted token is too long or has characters that no token has.")
+  end
+  local token = a:sub(8)
+  return exchange(h, "jwe", "/gateway/unwrap", token, token, audience)
+end

@@ -1,0 +1,162 @@
+"""The listener: the chain of filters every request goes through, and the record it leaves behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .base import (
+    ACCESS,
+    CREDENTIAL,
+    HTTP,
+    IDENTITY_HEADERS,
+    JWT,
+    NAMESPACE,
+    RBAC,
+    REQUIREMENT,
+    REVOKED,
+    ROUTES,
+    SCOPE,
+    SCOPE_GATE,
+    Json,
+    T,
+    file_source,
+    literal,
+)
+from .replies import local_replies
+
+LOG_ATTRIBUTES: tuple[tuple[str, str], ...] = (
+    ("http.request.method", "%REQ(:METHOD)%"),
+    ("url.path", "%PATH(NQ:ORIG_OR_PATH)%"),
+    ("http.response.status_code", "%RESPONSE_CODE%"),
+    ("http.request.body.size", "%BYTES_RECEIVED%"),
+    ("http.response.body.size", "%BYTES_SENT%"),
+    ("http.route", "%ROUTE_NAME%"),
+    ("client.address", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
+    ("user_agent.original", "%REQ(USER-AGENT):200%"),
+    ("gatewright.version", f"%METADATA(ROUTE:{NAMESPACE}:version)%"),
+    ("gatewright.duration_us", "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%"),
+    ("gatewright.backend_us", "%COMMON_DURATION(US_TX_BEG:US_RX_END:us)%"),
+    ("gatewright.request_id", "%REQ(X-REQUEST-ID)%"),
+    ("gatewright.client_id", f"%DYNAMIC_METADATA({JWT}:jwt:client_id)%"),
+    ("gatewright.jti", f"%DYNAMIC_METADATA({JWT}:jwt:jti)%"),
+    ("gatewright.credential", f"%DYNAMIC_METADATA({NAMESPACE}:credential)%"),
+    ("gatewright.details", "%RESPONSE_CODE_DETAILS%"),
+    ("gatewright.reason", f"%DYNAMIC_METADATA({NAMESPACE}:reason)%"),  # set by Lua; the details are lua_response then
+)
+
+
+def _access_log(node: str) -> Json:
+    return {
+        "name": "otlp",
+        "typed_config": {
+            "@type": T + "envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
+            "http_service": {
+                "http_uri": {"uri": "http://console/v1/logs", "cluster": "console_logs", "timeout": "120s"}
+            },
+            "log_name": "access",
+            "stat_prefix": "access",
+            "buffer_flush_interval": "0.5s",
+            "buffer_size_bytes": 262144,
+            "disable_builtin_labels": True,
+            "resource_attributes": {
+                "values": [
+                    {"key": "service.name", "value": {"string_value": "gatewright"}},
+                    {"key": "service.instance.id", "value": {"string_value": literal(node)}},
+                ]
+            },
+            "attributes": {"values": [{"key": k, "value": {"string_value": v}} for k, v in LOG_ATTRIBUTES]},
+        },
+    }
+
+
+def _filter(name: str, type_: str, config: Json | None = None, disabled: bool = False) -> Json:
+    f: Json = {"name": name, "typed_config": {"@type": HTTP + type_, **(config or {})}}
+    if disabled:
+        f["disabled"] = True
+    return f
+
+
+def listener(
+    node: str,
+    host: str,
+    port: int,
+    rds_file: Path,
+    issuer: str,
+    jwks: Json,
+    lua: str,
+    realm: str,
+    trusted_hops: int = 0,
+) -> Json:
+    strip: list[Json] = [{"remove": h} for h in IDENTITY_HEADERS]
+    strip.append({"remove_on_match": {"key_matcher": {"prefix": "x-gatewright-", "ignore_case": True}}})
+    provider = {
+        "issuer": issuer,
+        "forward": True,
+        "payload_in_metadata": "jwt",
+        "header_in_metadata": "jwt_header",
+        "failed_status_in_metadata": "jwt_failure",
+        "clock_skew_seconds": 5,
+        "require_expiration": True,
+        "normalize_payload_in_metadata": {"space_delimited_claims": ["scope"]},
+        "claim_to_headers": [
+            {"header_name": "x-client-id", "claim_name": "client_id"},
+            {"header_name": "x-token-jti", "claim_name": "jti"},
+        ],
+        "local_jwks": {"inline_string": json.dumps(jwks, separators=(",", ":"), sort_keys=True)},
+        "jwt_cache_config": {"jwt_cache_size": 20000},
+        "from_headers": [
+            {"name": "Authorization", "value_prefix": "Bearer "},
+            {"name": "Authorization", "value_prefix": "bearer "},
+        ],
+    }
+    filters = [
+        _filter("envoy.filters.http.cors", "cors.v3.Cors"),
+        _filter("envoy.filters.http.header_mutation", "header_mutation.v3.HeaderMutation", {"mutations": {"request_mutations": strip}}),
+        _filter(CREDENTIAL, "lua.v3.Lua", {"stat_prefix": CREDENTIAL, "default_source_code": {"inline_string": lua}}, disabled=True),
+        _filter(
+            JWT,
+            "jwt_authn.v3.JwtAuthentication",
+            {
+                "providers": {"gatewright": provider},
+                "requirement_map": {REQUIREMENT: {"provider_name": "gatewright"}},
+            },
+        ),
+        _filter(REVOKED, "rbac.v3.RBAC"),
+        _filter(ACCESS, "rbac.v3.RBAC"),
+        _filter(SCOPE, "rbac.v3.RBAC"),
+        _filter(SCOPE_GATE, "rbac.v3.RBAC"),
+        _filter("envoy.filters.http.router", "router.v3.Router"),
+    ]
+    hcm: Json = {
+        "@type": T + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "gatewright",
+        "http_filters": filters,
+        "rds": {"route_config_name": ROUTES, "config_source": file_source(rds_file)},
+        "access_log": [_access_log(node)],
+        "local_reply_config": local_replies(realm),
+        "server_name": "gatewright",
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "use_remote_address": True,
+        "xff_num_trusted_hops": trusted_hops,
+        # No caller is internal: x-envoy-* and x-request-id of callers are dropped. An empty message means the
+        # default (private addresses are internal), so one address that no caller has is named.
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
+        "generate_request_id": True,
+        "always_set_request_id_in_response": True,
+        "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST", "idle_timeout": "300s"},
+        "request_headers_timeout": "10s",
+        "stream_idle_timeout": "300s",
+        "max_request_headers_kb": 60,
+    }
+    return {
+        "@type": T + "envoy.config.listener.v3.Listener",
+        "name": "gateway",
+        "address": {"socket_address": {"address": host, "port_value": port}},
+        "per_connection_buffer_limit_bytes": 1048576,
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": hcm}]}
+        ],
+    }

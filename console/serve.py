@@ -1,0 +1,62 @@
+"""The console under gunicorn: threads, several workers, one process group for pages and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from . import create_app
+from .config import Config
+from .db import db, unit_of_work
+from .install import check_keys
+from .runtime import runtime
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    def __init__(self, config: Config) -> None:
+        self.settings = config
+        super().__init__()
+
+    def load_config(self) -> None:
+        config = self.settings
+        options: dict[str, Any] = {
+            "bind": f"{config.host}:{config.port}",
+            "workers": config.workers,
+            "worker_class": "gthread",
+            "threads": config.threads,
+            "preload_app": True,  # memory that never changes is shared between the workers
+            "timeout": 60,
+            "graceful_timeout": 2,  # the nodes' long polls would hold it open
+            "keepalive": 75,
+            "limit_request_line": 8190,
+            "forwarded_allow_ips": "",  # web.proxies decides whom to believe
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "certfile": config.tls_cert or None,
+            "keyfile": config.tls_key or None,
+            "child_exit": _forget_metrics,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Callable[..., Any]:
+        app = create_app(self.settings)
+        with app.app_context():
+            with unit_of_work():
+                check_keys()
+            # connections must not cross the fork
+            db.engine.dispose()
+            runtime().logs.engine.dispose()
+        return app.wsgi_app
+
+
+def _forget_metrics(server: Any, worker: Any) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def serve(config: Config) -> None:
+    Server(config).run()
