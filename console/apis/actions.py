@@ -42,12 +42,13 @@ def import_document(text: str, team: Team, *, by: Person) -> ApiVersion:
     if not title or not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", number):
         raise Refused("The document's info needs a title, and a version of letters, digits and dots.", "document")
     api = _api(title, info, team)
-    version = _replaceable(api, number) or ApiVersion(api=api, version=number, created_by_id=by.id)
+    version = _replaceable(api, number)
+    if version is None:
+        version = ApiVersion(api_id=api.id, version=number, created_by_id=by.id)
+        _suggest(version, api, number, document)
     version.source, version.document = text, document
     version.operations, version.scopes = len(openapi.operations(document)), list(openapi.scopes(document))
-    if version.id is None:
-        _suggest(version, api, number, document)
-        db.session.add(version)
+    db.session.add(version)
     db.session.flush()
     record(Action.VERSION_IMPORTED, version, by=by, changes={"operations": version.operations})
     return version
@@ -61,13 +62,12 @@ def _api(title: str, info: dict[str, Any], team: Team) -> Api:
         about = str(info.get("summary") or info.get("description") or "").strip().split("\n")[0]
         api = Api(slug=slug, name=title, summary=about[:300], team=team)
         db.session.add(api)
+        db.session.flush()
     return api
 
 
 def _replaceable(api: Api, number: str) -> ApiVersion | None:
     """The draft with that number, whose document is replaced; its choices stay."""
-    if api.id is None:
-        return None
     query = select(ApiVersion).where(ApiVersion.api_id == api.id, ApiVersion.version == number)
     version = db.session.scalars(query).first()
     if version is not None and version.state != State.DRAFT:

@@ -36,7 +36,9 @@ def subscribe(application: Application, version: ApiVersion, message: str, *, by
         raise Refused(f"{version.name} is {version.state} and takes no new subscriptions.")
     if Accepts.OPEN in version.accepts:
         raise Refused(f"{version.name} is open: anybody may call it without a subscription.")
-    subscription = Subscription(application=application, version=version, message=message, requested_by_id=by.id)
+    subscription = Subscription(
+        application_id=application.id, version_id=version.id, message=message, requested_by_id=by.id
+    )
     try:
         with db.session.begin_nested():
             db.session.add(subscription)

@@ -1,0 +1,182 @@
+"""The cast: Alice is an admin, Bob and Carol develop in different teams, Dora audits. A real database each time.
+
+`GATEWRIGHT_TEST_DATABASE_URL` (a PostgreSQL server's URL without a database name) runs the same tests there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, text
+
+from console import create_app
+from console.accounts.models import Person, Role, Team
+from console.accounts.passwords import hash_password
+from console.apis.actions import Choices, import_document, publish_version
+from console.apis.models import ApiVersion
+from console.applications.actions import approve_subscription, create_application, subscribe
+from console.applications.models import Application
+from console.config import Config, load
+from console.db import db, unit_of_work
+from console.install import check_keys, upgrade_databases
+from console.credentials.signing import ensure_signing_keys
+
+SERVER = os.environ.get("GATEWRIGHT_TEST_DATABASE_URL", "")
+PASSWORD = "correct horse battery"
+ORDERS = (Path(__file__).parent.parent / "console" / "sample" / "openapi.yaml").read_text()
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    """Hashed once: it takes its time on purpose."""
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty installation, copied for each test on SQLite: migrating takes a second."""
+    home = tmp_path_factory.mktemp("empty")
+    app = create_app(load({"GATEWRIGHT_HOME": str(home), "GATEWRIGHT_LOG_LEVEL": "error"}))
+    upgrade_databases(app)
+    with app.app_context(), unit_of_work():
+        check_keys()
+        ensure_signing_keys()
+    with app.app_context():
+        with db.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.engine.dispose()
+    return home
+
+
+@pytest.fixture
+def settings() -> dict[str, str]:
+    """Override in a test module to change settings."""
+    return {}
+
+
+@pytest.fixture
+def config(tmp_path: Path, empty_home: Path, settings: dict[str, str]) -> Iterator[Config]:
+    home = tmp_path / "home"
+    shutil.copytree(empty_home, home)
+    values = {"GATEWRIGHT_HOME": str(home), "GATEWRIGHT_LOG_LEVEL": "error"} | settings
+    if not SERVER:
+        yield load(values)
+        return
+    name = f"gw_{uuid.uuid4().hex[:12]}"
+    server = create_engine(load({"GATEWRIGHT_DATABASE_URL": f"{SERVER}/postgres"}).database_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield load(values | {"GATEWRIGHT_DATABASE_URL": f"{SERVER}/{name}", "GATEWRIGHT_LOGS_URL": f"{SERVER}/{name}"})
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture
+def app(config: Config) -> Iterator[Flask]:
+    app = create_app(config)
+    app.testing = False  # errors are answered as users see them
+    if SERVER:
+        upgrade_databases(app)
+        with app.app_context(), unit_of_work():
+            check_keys()
+            ensure_signing_keys()
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    app.extensions["gatewright"].logs.engine.dispose()
+
+
+@dataclass(frozen=True)
+class Cast:
+    """People by id: rows belong to the context they were read in."""
+
+    alice: int  # admin, team Platform
+    bob: int  # developer, team Shop
+    carol: int  # developer, team Freight
+    dora: int  # auditor
+
+
+@pytest.fixture
+def cast(app: Flask, password_hash: str) -> Cast:
+    with app.app_context(), unit_of_work():
+        people = {}
+        for name, role, team in (
+            ("alice", Role.ADMIN, "Platform"),
+            ("bob", Role.DEVELOPER, "Shop"),
+            ("carol", Role.DEVELOPER, "Freight"),
+            ("dora", Role.AUDITOR, "Audit"),
+        ):
+            person = Person(email=f"{name}@example.org", name=name.title(), role=role, password_hash=password_hash)
+            person.teams = [Team(name=team)]
+            db.session.add(person)
+            people[name] = person
+        db.session.flush()
+        return Cast(**{name: person.id for name, person in people.items()})
+
+
+SignIn = Callable[[str], FlaskClient]
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def sign_in(app: Flask, cast: Cast) -> SignIn:
+    """A browser in which that person has signed in, as she would."""
+
+    def as_person(name: str) -> FlaskClient:
+        browser = app.test_client()
+        form = {"email": f"{name}@example.org", "password": PASSWORD}
+        answer = browser.post("/login", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+        assert answer.status_code == 302, answer.text
+        browser.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
+        return browser
+
+    return as_person
+
+
+@dataclass(frozen=True)
+class World:
+    """One published API, and Bob's application that subscribes to it."""
+
+    version_id: int
+    application_id: int
+    client_id: str
+    audience: str
+
+
+def publish(by: Person, accepts: list[str], text: str = ORDERS, path: str = "/orders/v1") -> ApiVersion:
+    """Within a unit of work."""
+    version = import_document(text, by.teams[0], by=by)
+    db.session.flush()
+    publish_version(version, Choices("http://127.0.0.1:9", path, accepts, 900), edits=version.edits, by=by)
+    return version
+
+
+def subscribed(version: ApiVersion, owner: Person, by: Person, name: str = "Shop") -> Application:
+    """Within a unit of work: an application of ``owner``'s with an approved subscription."""
+    application = create_application(name, "", owner.teams[0], by=owner)
+    subscription = subscribe(application, version, "for tests", by=owner)
+    approve_subscription(subscription, by=by)
+    return application
+
+
+@pytest.fixture
+def world(app: Flask, cast: Cast) -> World:
+    with app.app_context(), unit_of_work():
+        alice, bob = db.session.get_one(Person, cast.alice), db.session.get_one(Person, cast.bob)
+        version = publish(alice, ["signed", "encrypted", "key"])
+        application = subscribed(version, bob, alice)
+        return World(version.id, application.id, application.client_id, version.audience)
