@@ -32,7 +32,7 @@ def create_app(config: Config | None = None) -> Flask:
     from .logs.store import Store
     from .logs.writer import Writer
     from .runtime import Runtime
-    from .web import access, errors, filters, htmx, logging, pages, proxies, requests
+    from .web import access, charts, errors, filters, htmx, logging, pages, proxies, requests
     from .web.machine import Front
 
     config = config or settings.load()
@@ -54,7 +54,7 @@ def create_app(config: Config | None = None) -> Flask:
     with app.app_context():
         prepare_engine(db.engine)
     Migrate(app, db, directory=str(resource("migrations")))
-    for part in (requests, access, errors, filters, htmx, pages):
+    for part in (requests, access, errors, filters, htmx, pages, charts):
         part.install(app)
     _register(app)
     static = WhiteNoise(app.wsgi_app, root=str(resource("static")), prefix="static/", max_age=3600)

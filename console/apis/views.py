@@ -129,7 +129,7 @@ def overview(version: ApiVersion, form: ChoicesForm, status: int = 200) -> Respo
         "accepts": ACCEPTS,
         "others": queries.other_versions(version),
         "nodes": nodes(),
-        "strip": strip,
+        "hours": strip,
         "traffic": search.traffic(24, {version.id}).get(version.id, search.Traffic()),
         "subscriptions": subscribers(version.id, 8),
     }

@@ -11,6 +11,7 @@ from ..accounts.models import Permission
 from ..accounts.queries import teams_of
 from ..credentials.queries import keys_of, secrets_of
 from ..logs import search
+from ..runtime import runtime
 from ..tokens.queries import live_tokens
 from ..web.access import me, requires
 from ..web.forms import Form, plain_text, sent_twice
@@ -81,6 +82,7 @@ def show(application_id: int) -> Response:
         "secrets": secrets_of(application),
         "keys": keys_of(application),
         "tokens": live_tokens(application, 10),
+        "issuer": runtime().config.public_url,
         "recent": search.newest(question, size=5)[:5],
     }
     return render("applications/show.html", **context)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask
 from markupsafe import Markup
 
 from ..db import now
+from ..logs.store import moment_of
 
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -79,6 +83,13 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def query(parameters: Mapping[str, Any]) -> str:
+    """``a=1&b=2&``, ready for one more parameter."""
+    text = urlencode(parameters, doseq=True)
+    return text + "&" if text else ""
+
+
 def install(app: Flask) -> None:
-    for function in (ago, day, clock, exact, figure, share, ms, size, plural, distance):
+    app.add_template_global(moment_of)
+    for function in (ago, day, clock, exact, figure, share, ms, size, plural, distance, query):
         app.add_template_filter(function)

@@ -1,0 +1,108 @@
+"""Charts as SVG from the server: geometry in attributes, colour in classes, the finding as the label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from flask import Flask
+from markupsafe import Markup, escape
+
+from ..logs.search import Bucket, Traffic
+from .filters import figure, plural
+
+HEIGHT, BOTTOM, LEFT = 170, 22, 38
+
+
+def install(app: Flask) -> None:
+    app.add_template_global(bars)
+    app.add_template_global(strip)
+    app.add_template_global(share_bar)
+
+
+def bars(buckets: Sequence[Bucket], since: datetime, until: datetime, *, height: int = HEIGHT) -> Markup:
+    """Requests over time, by class; drawn twice so that the labels keep their size on phones."""
+    return _bars(buckets, since, until, 760, height, "desk") + _bars(buckets, since, until, 330, height, "phone")
+
+
+def _bars(buckets: Sequence[Bucket], since: datetime, until: datetime, width: int, height: int, cls: str) -> Markup:
+    most = max((b.total for b in buckets), default=0)
+    top = _round_up(most)
+    plot, step = height - BOTTOM - 8, (width - LEFT) / max(1, len(buckets))
+    out = [_grid(top, plot, width)]
+    for i, bucket in enumerate(buckets):
+        y = 8.0 + plot
+        for kind, count in (("f-5", bucket.failed), ("f-4", bucket.refused), ("f-ok", bucket.ok)):
+            if count:
+                size = max(1.0, count / top * plot)
+                y -= size
+                out.append(f'<rect class="{kind}" x="{LEFT + i * step:.1f}" y="{y:.1f}" width="{max(step - 1, 0.8):.1f}" height="{size:.1f}"/>')
+    out.append(_axis(since, until, width, height))
+    label = _finding(buckets, since, until)
+    body = "".join(out)
+    return Markup('<svg class="ch {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        cls, width, height, label, Markup(body)  # noqa: S704 - numbers and class names of ours only
+    )
+
+
+def _grid(top: int, plot: float, width: int) -> str:
+    lines = []
+    for part in (0, 0.5, 1):
+        y = 8 + plot * (1 - part)
+        lines.append(f'<line class="g" x1="{LEFT}" x2="{width}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        value = top * part
+        text = f"{value:g}" if top < 10 else figure(value)
+        lines.append(f'<text class="ax" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>')
+    return "".join(lines)
+
+
+def _axis(since: datetime, until: datetime, width: int, height: int) -> str:
+    span = until - since
+    count = 5 if width > 400 else 3
+    form = "%H:%M" if span <= timedelta(days=2) else "%d %b"
+    labels = []
+    for i in range(count):
+        x = LEFT + (width - LEFT) * i / count
+        moment = since + span * i / count
+        labels.append(f'<text class="ax" x="{x:.0f}" y="{height - 5}">{moment.strftime(form).lstrip("0") if form[1] == "d" else moment.strftime(form)}</text>')
+    labels.append(f'<text class="ax strong" x="{width}" y="{height - 5}" text-anchor="end">{"now" if _is_now(until) else until.strftime(form)}</text>')
+    return "".join(labels)
+
+
+def _is_now(until: datetime) -> bool:
+    return abs((datetime.now(until.tzinfo) - until).total_seconds()) < 120
+
+
+def _round_up(value: int) -> int:
+    size = 1
+    while value > size * 10:
+        size *= 10
+    return next((size * k for k in (1, 2, 4, 5, 6, 8, 10) if size * k >= value), 10) or 1
+
+
+def _finding(buckets: Sequence[Bucket], since: datetime, until: datetime) -> str:
+    total, failed = sum(b.total for b in buckets), sum(b.failed for b in buckets)
+    refused = sum(b.refused for b in buckets)
+    return f"{plural(total, 'request')} from {since:%d %b %H:%M} to {until:%d %b %H:%M} UTC, {refused:,} refused, {failed:,} failed"
+
+
+def strip(hours: Sequence[Traffic]) -> Markup:
+    """Health hour by hour: good ones faded, none grey, some failures amber, many red."""
+    rects = []
+    for i, hour in enumerate(hours):
+        share = hour.errors / hour.requests if hour.requests else 0
+        kind = "f-track" if not hour.requests else "f-okk soft" if share < 0.005 else "f-warn" if share < 0.05 else "f-bad"
+        rects.append(f'<rect class="{kind}" x="{i * 7}" y="0" width="6" height="16" rx="1"/>')
+    requests, errors = sum(h.requests for h in hours), sum(h.errors for h in hours)
+    label = f"{plural(requests, 'request')} in {len(hours)} hours, {errors:,} failed" if requests else "No calls yet"
+    return Markup('<svg class="strip" viewBox="0 0 {} 16" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>').format(
+        len(hours) * 7 - 1, label, Markup("".join(rects))  # noqa: S704 - numbers and class names of ours only
+    )
+
+
+def share_bar(part: float, whole: float, kind: str = "f-info") -> Markup:
+    width = 100 * part / whole if whole else 0
+    return Markup(
+        '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="f-track" width="100" height="6"/><rect class="{}" width="{:.1f}" height="6"/></svg>'
+    ).format(kind, width)

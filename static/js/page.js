@@ -1,0 +1,65 @@
+// Behaviours that a page asks for by data- attributes. Everything works without them.
+"use strict";
+
+// data-copy="#id": put the text of that element on the clipboard, and say so.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const source = document.querySelector(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    toast("Copied.");
+  } catch {
+    getSelection().selectAllChildren(source);
+    toast("Selected. Press Ctrl C to copy.");
+  }
+});
+
+function toast(text) {
+  const note = document.createElement("div");
+  note.className = "toast t-ok";
+  note.append(Object.assign(document.createElement("p"), { textContent: text }));
+  document.getElementById("toasts")?.append(note);
+  setTimeout(() => note.remove(), 3000);
+}
+
+// One menu at a time, closed by Esc and by a click elsewhere.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// data-open: a log row that is open already is closed by the second click instead of asked for again.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-open]");
+  if (!link || event.ctrlKey || event.metaKey) return;
+  const row = link.closest("tr");
+  const below = row.nextElementSibling;
+  if (!below?.classList.contains("detail")) {
+    row.classList.add("open");
+    return;
+  }
+  below.remove();
+  row.classList.remove("open");
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+
+// A form that is on its way is not sent again by an impatient second click.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || form.dataset.sent) {
+    if (form.dataset.sent) event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "1";
+  setTimeout(() => delete form.dataset.sent, 4000);
+});
