@@ -23,11 +23,12 @@ def enrol_with_code(code: str, software: str) -> tuple[Node, str]:
     return enrol_node(link.name, software=software)
 
 
-def enrol_node(name: str, *, software: str = "", by: Person | None = None) -> tuple[Node, str]:
+def enrol_node(name: str, *, software: str = "", serves: bool = True, by: Person | None = None) -> tuple[Node, str]:
     """A node by that name, with a new credential; an existing one's old credential ends."""
     minted = mint(NODE_CREDENTIAL)
     node = db.session.scalars(select(Node).where(Node.name == name)).first() or Node(name=name)
-    node.digest, node.software, node.removed_at, node.enrolled_at = minted.digest, software[:80], None, now()
+    node.digest, node.software, node.serves = minted.digest, software[:80], serves
+    node.removed_at, node.enrolled_at = None, now()
     db.session.add(node)
     db.session.flush()
     changed()

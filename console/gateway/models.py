@@ -26,6 +26,7 @@ class Node(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(60), unique=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
+    serves: Mapped[bool] = mapped_column(default=True)  # else it only pushes logs
     state: Mapped[NodeState] = mapped_column(String(10), default=NodeState.PENDING)
     software: Mapped[str] = mapped_column(String(80), default="")
     enrolled_at: Mapped[datetime] = mapped_column(default=now)

@@ -12,6 +12,12 @@ from .models import Node
 
 
 def nodes(size: int = 200) -> list[Node]:
+    """Those that serve APIs."""
+    return [node for node in all_nodes(size) if node.serves]
+
+
+def all_nodes(size: int = 200) -> list[Node]:
+    """Those that only push logs, too."""
     return list(db.session.scalars(select(Node).where(Node.removed_at.is_(None)).order_by(Node.name).limit(size)))
 
 

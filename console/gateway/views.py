@@ -35,7 +35,7 @@ def index() -> Response:
 
 
 def _page(form: NodeForm, status: int = 200) -> Response:
-    context = {"nodes": queries.nodes(), "generation": generation(0), "form": form}
+    context = {"nodes": queries.all_nodes(), "generation": generation(0), "form": form}
     return render("gateway/index.html", part="gateway/_table.html", status=status, **context)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, Row, Select, func, literal_column, select
 
 from ..db import now
 from ..runtime import runtime
@@ -145,8 +145,8 @@ def _raw_counts(
     question: Question, since: datetime, until: datetime, width: timedelta
 ) -> list[tuple[datetime, int, int]]:
     step = max(1, int(width.total_seconds() * 1_000_000)) << SEQUENCE_BITS
-    place = (record.c.id - id_at(since)).op("/")(literal_column(str(step)))
-    status_class = record.c.status.op("/")(literal_column("100"))
+    place = literal_column(f"(log_record.id - {id_at(since)}) / {step}", BigInteger)  # both are numbers of ours
+    status_class = literal_column("log_record.status / 100", Integer)
     asked = replace(question, since=since, until=until)
     query = select(place, status_class, func.count()).where(*asked.conditions()).group_by(place, status_class)
     with runtime().logs.reading() as connection:

@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=60), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("serves", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("software", sa.String(length=80), nullable=False),
         sa.Column("enrolled_at", sa.DateTime(timezone=True), nullable=False),

@@ -18,6 +18,7 @@ REQUIREMENT = "gatewright"  # jwt_authn requirement name: an unknown one is only
 ROUTES = "gatewright"
 JWT = "envoy.filters.http.jwt_authn"
 RBAC = "envoy.filters.http.rbac"  # metadata namespace of every RBAC filter, whatever its name
+HEALTH = "/__gatewright/health"  # answered by every node itself
 SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
 PROBLEM = "urn:gatewright:problem:"
 T = "type.googleapis.com/"

@@ -8,6 +8,7 @@ from pathlib import Path
 from .base import (
     ACCESS,
     CREDENTIAL,
+    HEALTH,
     HTTP,
     IDENTITY_HEADERS,
     JWT,
@@ -23,7 +24,7 @@ from .base import (
     file_source,
     literal,
 )
-from .replies import local_replies
+from .replies import cel, local_replies
 
 LOG_ATTRIBUTES: tuple[tuple[str, str], ...] = (
     ("http.request.method", "%REQ(:METHOD)%"),
@@ -49,6 +50,7 @@ LOG_ATTRIBUTES: tuple[tuple[str, str], ...] = (
 def _access_log(node: str) -> Json:
     return {
         "name": "otlp",
+        "filter": cel(f"request.path != '{HEALTH}'"),
         "typed_config": {
             "@type": T + "envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
             "http_service": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .base import JWT, NAMESPACE, PROBLEM, RBAC, REVOKED, Json, T, literal, set_header
 
-def _cel(expression: str) -> Json:
+def cel(expression: str) -> Json:
     typed = {"@type": T + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", "expression": expression}
     return {"extension_filter": {"name": "cel", "typed_config": typed}}
 
@@ -32,7 +32,7 @@ def _mapper(
     if challenge is not None:  # overwrites the one of jwt_authn: exactly one challenge
         added.append(set_header("www-authenticate", challenge))
     mapper: Json = {
-        "filter": _cel(expression),
+        "filter": cel(expression),
         "headers_to_add": [*added, set_header("cache-control", "no-store")],
         "body_format_override": {
             "content_type": "application/problem+json",

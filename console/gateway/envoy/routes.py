@@ -9,6 +9,7 @@ from typing import Any
 from .base import (
     ACCESS,
     CREDENTIAL,
+    HEALTH,
     HTTP,
     JWT,
     NAMESPACE,
@@ -178,7 +179,7 @@ def routes(versions: list[Version], revoked: list[str]) -> Json:
     table.append(
         {
             "name": "health",
-            "match": {"path": "/__gatewright/health"},
+            "match": {"path": HEALTH},
             "direct_response": {"status": 200, "body": {"inline_string": '{"status":"ok"}'}},
             "response_headers_to_add": [set_header("content-type", "application/json")],
         }

@@ -1,0 +1,140 @@
+"""A month of log records with days and nights, weekends, slow answers, refusals, and one bad afternoon."""
+
+from __future__ import annotations
+
+import math
+import random
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from ..apis.models import ApiVersion
+from ..applications.queries import subscribers
+from ..db import db, now
+from ..gateway.models import Node
+from ..logs.store import COLUMNS, EPOCH_US, SEQUENCE_BITS
+from ..logs.writer import Row, _insert_rows, add_hours
+from ..runtime import runtime
+from .world import CALLS, Call
+
+DAYS = 30
+BLOCK = 20_000
+AGENTS = ("okhttp/4.12.0", "python-requests/2.32", "curl/8.5.0", "axios/1.7.9", "Go-http-client/2.0", "FjordMobile/3.4 iOS")
+REFUSALS = (
+    (401, "jwt_authn_access_denied{Jwt_is_expired}"),
+    (401, "jwt_authn_access_denied{Jwt_is_missing}"),
+    (403, "rbac_access_denied_matched_policy[insufficient_scope]"),
+    (401, "rbac_access_denied_matched_policy[encryption_required]"),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One version with those who call it."""
+
+    version_id: int
+    path: str
+    calls: tuple[Call, ...]
+    clients: tuple[str, ...]
+    credential: str
+    weight: float
+
+
+def write(rows: int) -> None:
+    """``rows`` records, in time order, in blocks of one transaction each."""
+    sources, node_ids = _sources(), list(db.session.scalars(select(Node.id))) or [0]
+    db.session.rollback()
+    store = runtime().logs
+    store.prepare()
+    block: list[Row] = []
+    for row in records(rows, sources, node_ids):
+        block.append(row)
+        if len(block) >= BLOCK:
+            _flush(block)
+            block = []
+    if block:
+        _flush(block)
+
+
+def _sources() -> list[Source]:
+    out = []
+    for version in db.session.scalars(select(ApiVersion)):
+        clients = tuple(s.application.client_id for s in subscribers(version.id) if s.is_active)
+        kind = "" if "open" in version.accepts else {"encrypted": "jwe", "signed": "jws", "none": "key"}[version.token_format]
+        if clients or not kind:
+            weight = {"Tracking events": 4.0, "Orders": 3.0, "Shipments": 1.5}.get(version.api.name, 1.0)
+            out.append(Source(version.id, version.gateway_path or "", CALLS[version.api.name], clients or ("",), kind, weight))
+    return out
+
+
+def _flush(block: list[Row]) -> None:
+    status, version, spent = (COLUMNS.index(name) for name in ("status", "version_id", "duration_us"))
+    sums: Counter[tuple[int, int, int]] = Counter()
+    times: Counter[tuple[int, int, int]] = Counter()
+    for row in block:
+        key = (row[0] // 3_600_000_000, row[version], row[status] // 100)
+        sums[key] += 1
+        times[key] += row[spent]
+    numbered = [(((row[0] - EPOCH_US) << SEQUENCE_BITS) | (i & 4095), *row[1:]) for i, row in enumerate(block)]
+    with runtime().logs.engine.begin() as connection:
+        _insert_rows(connection, numbered)
+        add_hours(connection, {key: (count, times[key]) for key, count in sums.items()})
+
+
+def records(count: int, sources: list[Source], node_ids: list[int], seed: int = 7) -> Iterator[Row]:
+    """The same ones for the same seed, apart from the time they end at."""
+    dice = random.Random(seed)  # noqa: S311 - a believable world, no secret
+    end = int(now().timestamp() * 1_000_000)
+    start = end - DAYS * 86_400_000_000
+    weights = [s.weight for s in sources]
+    bad = end - 7 * 3_600_000_000  # some hours ago, for an hour and a half
+    for at in _moments(count, start, end, dice):
+        source = dice.choices(sources, weights)[0]
+        trouble = source.path.startswith("/shipments/v2") and bad < at < bad + 5_400_000_000
+        yield _record(at, source, dice, node_ids, trouble)
+
+
+def _moments(count: int, start: int, end: int, dice: random.Random) -> Iterator[int]:
+    """In order: more by day than by night, fewer at weekends."""
+    hours = [h for h in range(DAYS * 24)]
+    weights = []
+    for h in hours:
+        second = start / 1e6 + h * 3600
+        day = 0.35 + max(0.0, math.sin((second / 3600 % 24 - 6) / 24 * 2 * math.pi)) * 1.3
+        weights.append(day * (0.55 if int(second // 86400 + 4) % 7 in (0, 6) else 1.0))
+    total, width, left = sum(weights), 3_600_000_000, count
+    for h, weight in zip(hours, weights, strict=True):
+        share = left if h == hours[-1] else min(left, round(count * weight / total))
+        left -= share
+        for offset in sorted(dice.randrange(width) for _ in range(share)):
+            yield min(start + h * width + offset, end)
+
+
+def _record(at: int, source: Source, dice: random.Random, node_ids: list[int], trouble: bool) -> Row:
+    call = dice.choices(source.calls, [c.share for c in source.calls])[0]
+    client = dice.choice(source.clients)
+    spent = int(dice.lognormvariate(math.log(call.ms * 1000), 0.5))
+    status, reason, backend = (201 if call.method == "POST" else 200), "via_upstream", spent - dice.randrange(300, 900)
+    chance = dice.random()
+    if trouble and chance < 0.3:
+        status, reason, spent = 503, "upstream_reset_before_response_started{connection_termination}", 5_000_000 + dice.randrange(90_000)
+        backend = spent - 4000
+    elif chance < call.failing:
+        status, reason = 500, "via_upstream"
+    elif chance < call.failing + 0.018 and source.credential:
+        status, reason = dice.choices(REFUSALS, (6, 3, 2, 1))[0]
+        spent, backend, client = dice.randrange(180, 900), -1, client if status == 403 else ""
+    elif chance < call.failing + 0.035 and "{id}" in call.path:
+        status = 404
+    path = source.path + call.path.replace("{id}", f"{dice.randrange(1001, 9999)}")
+    sent = dice.randrange(200, 900) if call.method == "POST" else 0
+    return (
+        at, dice.choice(node_ids), source.version_id, client, source.credential if client else "",
+        f"{dice.getrandbits(64):016x}" if client else "", call.method, path, status, spent, max(backend, 200) if backend >= 0 else -1,
+        sent, dice.randrange(180, 9000), str(uuid.UUID(int=dice.getrandbits(128), version=4)),
+        f"203.0.113.{dice.randrange(1, 255)}", dice.choice(AGENTS), reason,
+    )  # fmt: skip
+
