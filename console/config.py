@@ -39,7 +39,9 @@ SETTINGS = (
     Setting("gateway_host", "127.0.0.1", "Address the local gateway node listens on."),
     Setting("gateway_port", "8080", "Port the local gateway node listens on."),
     Setting("sample_port", "8090", "Port of the sample backend that `up` starts. 0: do not start it."),
-    Setting("keys", "", "Key-encryption keys, `id:base64` of 32 bytes each, comma-separated, first in use.", secret=True),
+    Setting(
+        "keys", "", "Key-encryption keys, `id:base64` of 32 bytes each, comma-separated, first in use.", secret=True
+    ),
     Setting("tls_cert", "", "Certificate chain (PEM file) to serve HTTPS with."),
     Setting("tls_key", "", "Private key (PEM file) of that certificate."),
     Setting("trusted_proxies", "", "Networks (CIDR, comma-separated) whose X-Forwarded-* headers are believed."),
@@ -106,7 +108,9 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         "database_url": _database(raw["database_url"]) or f"sqlite:///{home}/gatewright.db",
         "logs_url": _database(raw["logs_url"]) or f"sqlite:///{home}/logs.db",
         "public_url": (raw["public_url"] or f"{scheme}://{_loopback(raw['host'])}:{raw['port']}").rstrip("/"),
-        "gateway_url": (raw["gateway_url"] or f"http://{_loopback(raw['gateway_host'])}:{raw['gateway_port']}").rstrip("/"),
+        "gateway_url": (raw["gateway_url"] or f"http://{_loopback(raw['gateway_host'])}:{raw['gateway_port']}").rstrip(
+            "/"
+        ),
     }
     if raw["env"] not in ("development", "production"):
         raise Refused(f"GATEWRIGHT_ENV is {raw['env']!r}; it must be development or production.")

@@ -43,14 +43,19 @@ def _revision() -> str | None:
     with db.engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return str(found) if found else None
 
 
 def _newest() -> str:
     """The revision that none comes after."""
     revisions, parents = set(), set()
     for file in (resource("migrations") / "versions").glob("*.py"):
-        said = dict(line.split(" = ", 1) for line in file.read_text().splitlines() if line.startswith(("revision =", "down_revision =")))
+        said = dict(
+            line.split(" = ", 1)
+            for line in file.read_text().splitlines()
+            if line.startswith(("revision =", "down_revision ="))
+        )
         revisions.add(said["revision"].strip("\"'"))
         parents.add(said["down_revision"].strip("\"'"))
     heads = revisions - parents

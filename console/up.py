@@ -63,10 +63,18 @@ def up(config: Config) -> int:
         processes.start("console", "console", "serve", env=env)
         if config.sample_port:
             processes.start("sample", "console.sample", str(config.sample_port), env=env)
-        _wait(processes, stopped, lambda: _answers(f"http{'s' if config.tls_cert else ''}://127.0.0.1:{config.port}/readyz"))
+        _wait(
+            processes,
+            stopped,
+            lambda: _answers(f"http{'s' if config.tls_cert else ''}://127.0.0.1:{config.port}/readyz"),
+        )
         say(f"The console answers after {time.monotonic() - started:.1f} s. Starting the gateway node")
         processes.start("node", "console", "node", "run", env=env)
-        _wait(processes, stopped, lambda: _answers(f"http://{_loopback(config)}:{config.gateway_port}/__gatewright/health"))
+        _wait(
+            processes,
+            stopped,
+            lambda: _answers(f"http://{_loopback(config)}:{config.gateway_port}/__gatewright/health"),
+        )
         if not stopped():
             _announce(config, prepared.get("setup_url", ""), sample)
         while not stopped() and not processes.ended():

@@ -25,9 +25,9 @@ from console.apis.models import ApiVersion
 from console.applications.actions import approve_subscription, create_application, subscribe
 from console.applications.models import Application
 from console.config import Config, load
+from console.credentials.signing import ensure_signing_keys
 from console.db import db, unit_of_work
 from console.install import check_keys, upgrade_databases
-from console.credentials.signing import ensure_signing_keys
 
 SERVER = os.environ.get("GATEWRIGHT_TEST_DATABASE_URL", "")
 PASSWORD = "correct horse battery"
@@ -71,7 +71,9 @@ def config(tmp_path: Path, empty_home: Path, settings: dict[str, str]) -> Iterat
         yield load(values)
         return
     name = f"gw_{uuid.uuid4().hex[:12]}"
-    server = create_engine(load({"GATEWRIGHT_DATABASE_URL": f"{SERVER}/postgres"}).database_url, isolation_level="AUTOCOMMIT")
+    server = create_engine(
+        load({"GATEWRIGHT_DATABASE_URL": f"{SERVER}/postgres"}).database_url, isolation_level="AUTOCOMMIT"
+    )
     with server.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     yield load(values | {"GATEWRIGHT_DATABASE_URL": f"{SERVER}/{name}", "GATEWRIGHT_LOGS_URL": f"{SERVER}/{name}"})

@@ -62,7 +62,9 @@ class TeamForm(Form):
 
 class PersonForm(Form):
     role = SelectField("Role", choices=ROLES)
-    teams = SelectMultipleField("Teams", coerce=int, option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False))
+    teams = SelectMultipleField(
+        "Teams", coerce=int, option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
+    )
 
     def offer(self, teams: list[Team]) -> None:
         self.teams.choices = [(team.id, team.name) for team in teams]

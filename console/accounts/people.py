@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -26,7 +26,11 @@ def index() -> Response:
     found = queries.people(after=request.args.get("after", 0, int), search=request.args.get("q", ""))
     page = found[: queries.PAGE]
     more = page[-1].id if len(found) > len(page) else None
-    context = {"teams": queries.teams(), "sizes": queries.team_sizes(), "invitations": queries.open_invitations()}
+    context: dict[str, Any] = {
+        "teams": queries.teams(),
+        "sizes": queries.team_sizes(),
+        "invitations": queries.open_invitations(),
+    }
     return render("people/index.html", people=page, more=more, q=request.args.get("q", ""), form=TeamForm(), **context)
 
 
@@ -76,10 +80,14 @@ def create_team() -> Response:
     form = TeamForm(request.form)
     if sent_twice():
         return redirect(url_for("people.index"))
-    if form.validate() and form.attempt(actions.create_team, form.name.data, by=me()):
+    if form.validate() and form.attempt(actions.create_team, form.name.data, by=me()) is not None:
         flash(f"The team {form.name.data} is there.", "ok")
         return redirect(url_for("people.index"))
-    context = {"teams": queries.teams(), "sizes": queries.team_sizes(), "invitations": queries.open_invitations()}
+    context: dict[str, Any] = {
+        "teams": queries.teams(),
+        "sizes": queries.team_sizes(),
+        "invitations": queries.open_invitations(),
+    }
     found = queries.people()[: queries.PAGE]
     return render("people/index.html", status=422, people=found, more=None, q="", form=form, **context)
 

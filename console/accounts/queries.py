@@ -42,10 +42,8 @@ def teams_of(person: Person) -> list[Team]:
 
 
 def team_sizes() -> dict[int, int]:
-    rows = db.session.execute(
-        select(Team.id, func.count(Person.id)).join(Team.people).group_by(Team.id).limit(500)
-    )
-    return {team_id: count for team_id, count in rows}
+    rows = db.session.execute(select(Team.id, func.count(Person.id)).join(Team.people).group_by(Team.id).limit(500))
+    return dict(rows)
 
 
 def open_invitations() -> list[Link]:

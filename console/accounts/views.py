@@ -41,22 +41,23 @@ def login() -> Response:
 def sign_in() -> Response:
     refuse_plain_http()
     form, target = LoginForm(request.form), request.form.get("next", "")
+    email, password = form.email.data or "", form.password.data or ""
     if not form.validate():
         return render("accounts/login.html", status=422, form=form, next=target, first=False)
-    wait = actions.waiting_time(form.email.data, request.remote_addr or "")
+    wait = actions.waiting_time(email.lower(), request.remote_addr or "")
     if wait > timedelta():
         form.form_errors.append(f"Too many attempts. Try again in {distance(max(wait, timedelta(seconds=1)))}.")
         return render("accounts/login.html", status=429, form=form, next=target, first=False)
-    person = person_by_email(form.email.data)
+    person = person_by_email(email)
     stored = person.password_hash if person else None
     release()  # the hash takes a while; nobody should wait for the database meanwhile
-    if not verify_password(form.password.data, stored) or person is None or not person.is_active:
+    if not verify_password(password, stored) or person is None or not person.is_active:
         return _refuse_sign_in(form, target, person)
     return _welcome(person, target)
 
 
 def _refuse_sign_in(form: LoginForm, target: str, person: Person | None) -> Response:
-    actions.note_failure(form.email.data, request.remote_addr or "")
+    actions.note_failure((form.email.data or "").lower(), request.remote_addr or "")
     if person is not None:
         record(Action.SESSION_REFUSED, person)
     g.keep = True  # the failure must be remembered although nobody is let in
@@ -79,7 +80,9 @@ def logout() -> Response:
     record(Action.SESSION_ENDED, me(), by=me())
     session.end()
     response = redirect(url_for("accounts.login"))
-    response.delete_cookie(session.cookie_name(), path="/", secure=runtime().config.https, httponly=True, samesite="Lax")
+    response.delete_cookie(
+        session.cookie_name(), path="/", secure=runtime().config.https, httponly=True, samesite="Lax"
+    )
     return response
 
 
@@ -138,7 +141,7 @@ def send_reset() -> Response:
     if actions.waiting_time("", request.remote_addr or "") > timedelta():
         form.form_errors.append("Too many attempts from this address. Try again later.")
         return render("accounts/forgot.html", status=429, form=form, sent=False)
-    if found := actions.request_password_reset(form.email.data):
+    if found := actions.request_password_reset(form.email.data or ""):
         person, token = found
         url = runtime().config.public_url + url_for("accounts.reset", token=token)
         text = f"Hello {person.name},\n\nchoose a new password here within the hour:\n{url}\n\nIf you did not ask for it, do nothing."
@@ -159,7 +162,7 @@ def reset(token: str) -> Response:
 def choose_password(token: str) -> Response:
     refuse_plain_http()
     form = PasswordForm(request.form)
-    if form.validate() and form.attempt(actions.reset_password, token, form.password.data):
+    if form.validate() and form.attempt(actions.reset_password, token, form.password.data) is not None:
         flash("Your password is changed and every session of yours has ended. Sign in.", "ok")
         return redirect(url_for("accounts.login"))
     return render("accounts/reset.html", status=422, form=form)

@@ -157,7 +157,9 @@ def _choose(version: ApiVersion, choices: Choices) -> dict[str, Any]:
         with db.session.begin_nested():
             db.session.flush()
     except IntegrityError:
-        raise Refused(f"The path {choices.gateway_path} was taken a moment ago. Choose another.", "gateway_path") from None
+        raise Refused(
+            f"The path {choices.gateway_path} was taken a moment ago. Choose another.", "gateway_path"
+        ) from None
     return changes
 
 
@@ -181,10 +183,19 @@ def deprecate_version(
     before = {"state": version.state, "sunset_at": version.sunset_at}
     if version.state == State.PUBLISHED:
         version.state, version.deprecated_at, version.deprecated_by_id = State.DEPRECATED, now(), by.id
-    version.sunset_at, version.successor_id, version.deprecation_note = sunset_at, successor.id if successor else None, note
+    version.sunset_at, version.successor_id, version.deprecation_note = (
+        sunset_at,
+        successor.id if successor else None,
+        note,
+    )
     version.generation = changed()
     changes = {"state": [before["state"], version.state], "sunset_at": [before["sunset_at"], sunset_at]}
-    record(Action.VERSION_DEPRECATED, version, by=by, changes=changes | {"successor": successor.name if successor else None})
+    record(
+        Action.VERSION_DEPRECATED,
+        version,
+        by=by,
+        changes=changes | {"successor": successor.name if successor else None},
+    )
 
 
 def retire_version(version: ApiVersion, *, by: Person) -> None:

@@ -22,7 +22,9 @@ def check_backend(url: str) -> str:
         raise Refused("That is not a web address.", "backend_url") from None
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
-        raise Refused("Give the backend as http://host:port or https://host, with a base path if it has one.", "backend_url")
+        raise Refused(
+            "Give the backend as http://host:port or https://host, with a base path if it has one.", "backend_url"
+        )
     if any(c.isspace() or c in "\"'<>\\^`{|}" for c in url.strip()):
         raise Refused("The address holds a character that no address has.", "backend_url")
     _refuse_forbidden(host, port)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import SelectField, TextAreaField
@@ -34,7 +36,7 @@ def index() -> Response:
     found = queries.catalog(after=request.args.get("after", 0, int), search=q)
     page = found[: queries.PAGE]
     ids = {v.id for v in page}
-    context = {
+    context: dict[str, Any] = {
         "versions": page,
         "more": page[-1].id if len(found) > len(page) else None,
         "q": q,
@@ -62,10 +64,13 @@ def show(slug: str, number: str) -> Response:
 def _page(version: ApiVersion, form: SubscribeForm, status: int = 200) -> Response:
     applications = own_applications(me())
     subscribed = {
-        s.application_id: s for a in applications for s in a.subscriptions if s.version_id == version.id and s.state in ("active", "pending")
+        s.application_id: s
+        for a in applications
+        for s in a.subscriptions
+        if s.version_id == version.id and s.state in ("active", "pending")
     }
     form.application.choices = [(a.id, a.name) for a in applications if a.id not in subscribed]
-    context = {
+    context: dict[str, Any] = {
         "version": version,
         "form": form,
         "reference": reference.build(version.document),

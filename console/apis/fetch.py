@@ -68,7 +68,11 @@ def _get(url: str, deadline: float) -> tuple[bytes, str | None]:
         answer = pool.urlopen(
             "GET",
             (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-            headers={"Host": parts.netloc, "Accept": "application/json, application/yaml, */*", "Accept-Encoding": "identity"},
+            headers={
+                "Host": parts.netloc,
+                "Accept": "application/json, application/yaml, */*",
+                "Accept-Encoding": "identity",
+            },
             redirect=False,
             retries=False,
             preload_content=False,

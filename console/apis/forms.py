@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time
 
-from wtforms import BooleanField, DateField, FileField, IntegerField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    DateField,
+    FileField,
+    IntegerField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -43,12 +53,21 @@ class ImportForm(Form):
 
 
 class ChoicesForm(Form):
-    backend_url = StringField("Backend address", [InputRequired("Where does the API run?"), Length(max=300), plain_text])
-    gateway_path = StringField("Path at the gateway", [InputRequired("Choose a path, such as /orders/v1."), Length(max=120)])
-    accepts = SelectMultipleField(
-        "Who may call", choices=[(a, label) for a, label, _ in ACCEPTS], option_widget=CheckboxInput(), widget=ListWidget()
+    backend_url = StringField(
+        "Backend address", [InputRequired("Where does the API run?"), Length(max=300), plain_text]
     )
-    lifetime = IntegerField("Tokens live for", [InputRequired("How many minutes?"), NumberRange(1, 1440, "1 to 1440 minutes.")])
+    gateway_path = StringField(
+        "Path at the gateway", [InputRequired("Choose a path, such as /orders/v1."), Length(max=120)]
+    )
+    accepts = SelectMultipleField(
+        "Who may call",
+        choices=[(a, label) for a, label, _ in ACCEPTS],
+        option_widget=CheckboxInput(),
+        widget=ListWidget(),
+    )
+    lifetime = IntegerField(
+        "Tokens live for", [InputRequired("How many minutes?"), NumberRange(1, 1440, "1 to 1440 minutes.")]
+    )
     edits = IntegerField(validators=[InputRequired()])
     anyway = BooleanField("Publish although the backend does not answer")
 
@@ -83,6 +102,7 @@ class DeprecateForm(Form):
 
     @property
     def sunset_at(self) -> datetime:
+        assert self.sunset.data is not None  # asked for after validation
         return datetime.combine(self.sunset.data, time(), UTC)
 
 

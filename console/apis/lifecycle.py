@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
@@ -85,7 +87,7 @@ def _deprecate_page(version: ApiVersion, form: DeprecateForm, status: int = 200)
     return render("apis/deprecate.html", status=status, version=version, form=form, **_callers(version))
 
 
-def _callers(version: ApiVersion) -> dict[str, object]:
+def _callers(version: ApiVersion) -> dict[str, Any]:
     month = search.traffic(30 * 24, {version.id}).get(version.id, search.Traffic())
     day = search.traffic(24, {version.id}).get(version.id, search.Traffic())
     active = [s for s in subscribers(version.id) if s.is_active]

@@ -68,7 +68,9 @@ def _more(count: int) -> list[str]:
 def _version_problems(document: dict[str, Any]) -> list[str]:
     version = document.get("openapi")
     if "swagger" in document:
-        return [f"This is Swagger {document['swagger']}. Convert it to OpenAPI 3 first (editors and converters do that)."]
+        return [
+            f"This is Swagger {document['swagger']}. Convert it to OpenAPI 3 first (editors and converters do that)."
+        ]
     if not isinstance(version, str):
         return ["This is not an OpenAPI document: the key `openapi` with its version, such as 3.1.0, is missing."]
     if not re.fullmatch(r"3\.[01]\.\d+(-.+)?", version):
@@ -123,7 +125,9 @@ def _schema_problems(document: dict[str, Any]) -> list[str]:
     problems = []
     for error in _schema(str(document["openapi"])[:3]).iter_errors(document):
         where = ".".join(str(part) for part in error.instance_path) or "the document"
-        message = error.message if len(error.message) < 160 else f"does not fit {'.'.join(map(str, error.schema_path[-3:]))}"
+        message = (
+            error.message if len(error.message) < 160 else f"does not fit {'.'.join(map(str, error.schema_path[-3:]))}"
+        )
         problems.append(f"{where}: {message}")
         if len(problems) > 50:
             break

@@ -20,7 +20,9 @@ def apis(*, after: str = "", search: str = "", state: str = "", size: int = PAGE
     if after:
         query = query.where(Api.slug > after)
     if search:
-        query = query.where(Api.name.icontains(search, autoescape=True) | Api.slug.contains(search.lower(), autoescape=True))
+        query = query.where(
+            Api.name.icontains(search, autoescape=True) | Api.slug.contains(search.lower(), autoescape=True)
+        )
     if state:
         query = query.where(Api.versions.any(ApiVersion.state == state))
     return list(db.session.scalars(query))
@@ -47,7 +49,9 @@ def catalog(*, after: int = 0, search: str = "", size: int = PAGE) -> list[ApiVe
     if after:
         query = query.where(ApiVersion.id > after)
     if search:
-        query = query.where(Api.name.icontains(search, autoescape=True) | Api.summary.icontains(search, autoescape=True))
+        query = query.where(
+            Api.name.icontains(search, autoescape=True) | Api.summary.icontains(search, autoescape=True)
+        )
     return list(db.session.scalars(query))
 
 
@@ -85,5 +89,5 @@ def version_by_name(name: str) -> ApiVersion | None:
     return db.session.scalars(query).first()
 
 
-def _versions() -> Select[tuple[ApiVersion]]:
+def _versions() -> Select[ApiVersion]:
     return select(ApiVersion).join(ApiVersion.api).options(contains_eager(ApiVersion.api).joinedload(Api.team))

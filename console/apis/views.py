@@ -36,7 +36,14 @@ def index() -> Response:
     page = found[: queries.PAGE]
     more = page[-1].slug if len(found) > len(page) else None
     traffic = search.traffic(24, {v.id for api in page for v in api.versions})
-    context = {"apis": page, "more": more, "q": q, "state": state, "traffic": traffic, "states": list(State)}
+    context: dict[str, Any] = {
+        "apis": page,
+        "more": more,
+        "q": q,
+        "state": state,
+        "traffic": traffic,
+        "states": list(State),
+    }
     return render("apis/index.html", part="apis/_rows.html", **context)
 
 
@@ -101,7 +108,7 @@ def _text(form: ImportForm) -> str:
     if upload is None or not upload.filename:
         raise Refused("Choose a file.", "file")
     try:
-        return upload.read().decode("utf-8-sig")
+        return str(upload.read().decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise Refused("The file is not UTF-8 text. Save it as JSON or YAML.", "file") from None
 
@@ -123,7 +130,7 @@ def show(slug: str, number: str) -> Response:
 def overview(version: ApiVersion, form: ChoicesForm, status: int = 200) -> Response:
     """The page of one version; of a draft, with the form that publishes it."""
     strip = search.health(48, {version.id})[version.id] if version.state != State.DRAFT else []
-    context = {
+    context: dict[str, Any] = {
         "version": version,
         "form": form,
         "accepts": ACCEPTS,
@@ -165,7 +172,9 @@ def source(slug: str, number: str) -> Response:
 def settings(slug: str, number: str) -> Response:
     version = queries.find_version(slug, number)
     if version.state in (State.DRAFT, State.RETIRED):
-        flash("A retired version has no settings to change." if version.state == State.RETIRED else "Publish it here.", "info")
+        flash(
+            "A retired version has no settings to change." if version.state == State.RETIRED else "Publish it here.",
+            "info",
+        )
         return redirect(url_for("apis.show", slug=slug, number=number))
     return render("apis/settings.html", version=version, form=ChoicesForm.of(version), accepts=ACCEPTS)
-

@@ -26,7 +26,9 @@ def create_application(name: str, description: str, team: Team, *, by: Person) -
     )
     db.session.add(application)
     db.session.flush()
-    record(Action.APPLICATION_CREATED, application, by=by, changes={"team": team.name, "client_id": application.client_id})
+    record(
+        Action.APPLICATION_CREATED, application, by=by, changes={"team": team.name, "client_id": application.client_id}
+    )
     return application
 
 
@@ -52,7 +54,13 @@ def subscribe(application: Application, version: ApiVersion, message: str, *, by
 def approve_subscription(subscription: Subscription, *, by: Person) -> None:
     _decide(subscription, SubscriptionState.ACTIVE, "", by=by)
     changed()
-    record(Action.SUBSCRIPTION_APPROVED, subscription, by=by, name=_name(subscription), changes={"state": ["pending", "active"]})
+    record(
+        Action.SUBSCRIPTION_APPROVED,
+        subscription,
+        by=by,
+        name=_name(subscription),
+        changes={"state": ["pending", "active"]},
+    )
 
 
 def reject_subscription(subscription: Subscription, reason: str, *, by: Person) -> None:
@@ -81,7 +89,9 @@ def close_subscription(subscription: Subscription, *, by: Person) -> None:
         raise Refused(f"This subscription is {subscription.state} already.")
     before, subscription.state, subscription.closed_at = subscription.state, SubscriptionState.CLOSED, now()
     changed()
-    record(Action.SUBSCRIPTION_CLOSED, subscription, by=by, name=_name(subscription), changes={"state": [before, "closed"]})
+    record(
+        Action.SUBSCRIPTION_CLOSED, subscription, by=by, name=_name(subscription), changes={"state": [before, "closed"]}
+    )
 
 
 def _name(subscription: Subscription) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
@@ -24,7 +26,7 @@ def index() -> Response:
 def _page(state: str, refused: dict[int, str] | None = None, status: int = 200) -> Response:
     found = queries.subscriptions(state=state, after=request.args.get("after", 0, int))
     page = found[: queries.PAGE]
-    context = {
+    context: dict[str, Any] = {
         "subscriptions": page,
         "more": page[-1].id if len(found) > len(page) else None,
         "state": state,
@@ -50,7 +52,9 @@ def reject(subscription_id: int) -> Response:
     subscription = queries.find_subscription(subscription_id, by=me())
     reason = request.form.get("reason", "").strip()[:500]
     if not reason:
-        return _page(SubscriptionState.PENDING, {subscription.id: "Say why, so that the developer knows what to change."}, 422)
+        return _page(
+            SubscriptionState.PENDING, {subscription.id: "Say why, so that the developer knows what to change."}, 422
+        )
     actions.reject_subscription(subscription, reason, by=me())
     flash(f"{subscription.application.name} is told why it may not call {subscription.version.name}.", "ok")
     return redirect(url_for("approvals.index"))

@@ -76,7 +76,8 @@ def _grants(application_id: int) -> tuple[Grant, ...]:
         .order_by(ApiVersion.id)
     )
     return tuple(
-        Grant(v.id, v.audience, tuple(v.scopes), v.token_lifetime_s, frozenset(v.accepts)) for v in db.session.scalars(query)
+        Grant(v.id, v.audience, tuple(v.scopes), v.token_lifetime_s, frozenset(v.accepts))
+        for v in db.session.scalars(query)
     )
 
 

@@ -43,7 +43,14 @@ class Subscription(Model):
     __tablename__ = "subscription"
     __table_args__ = (
         # one open subscription per application and version, whatever two browsers do at once
-        Index("uq_subscription_open", "application_id", "version_id", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
+        Index(
+            "uq_subscription_open",
+            "application_id",
+            "version_id",
+            unique=True,
+            sqlite_where=OPEN,
+            postgresql_where=OPEN,
+        ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     application_id: Mapped[int] = mapped_column(ForeignKey("application.id"))

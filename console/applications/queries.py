@@ -16,7 +16,7 @@ from .models import Application, Subscription, SubscriptionState
 PAGE = 30
 
 
-def _visible(person: Person) -> Select[tuple[Application]]:
+def _visible(person: Person) -> Select[Application]:
     query = select(Application)
     if not person.may(Permission.READ_APPLICATIONS):
         query = query.where(Application.team_id.in_(person.team_ids))
@@ -75,7 +75,11 @@ def subscriptions(*, state: str = "", after: int = 0, size: int = PAGE) -> list[
     """The approvals queue: oldest first while pending; newest first otherwise."""
     query = select(Subscription).options(*_whole()).limit(size + 1)
     if state == SubscriptionState.PENDING:
-        return list(db.session.scalars(query.where(Subscription.state == state, Subscription.id > after).order_by(Subscription.id)))
+        return list(
+            db.session.scalars(
+                query.where(Subscription.state == state, Subscription.id > after).order_by(Subscription.id)
+            )
+        )
     if state:
         query = query.where(Subscription.state == state)
     if after:

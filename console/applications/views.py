@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
@@ -48,7 +50,7 @@ def new() -> Response:
     return render("applications/new.html", form=_form())
 
 
-def _form(data: object = None) -> ApplicationForm:
+def _form(data: Any = None) -> ApplicationForm:
     form = ApplicationForm(data)
     form.team.choices = [(team.id, team.name) for team in teams_of(me())]
     return form
@@ -76,7 +78,7 @@ def show(application_id: int) -> Response:
     application = queries.find_application(application_id, by=me())
     mine = application.team_id in me().team_ids or me().may(P.DECIDE_SUBSCRIPTIONS)
     question = search.Question(client_ids=frozenset({application.client_id}))
-    context = {
+    context: dict[str, Any] = {
         "application": application,
         "mine": mine and me().may(P.USE_APPLICATIONS),
         "secrets": secrets_of(application),

@@ -31,7 +31,7 @@ def latest(size: int = 6) -> list[AuditEntry]:
     return list(db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(size)))
 
 
-def _filtered(action: str, actor: str, subject: str) -> Select[tuple[AuditEntry]]:
+def _filtered(action: str, actor: str, subject: str) -> Select[AuditEntry]:
     query = select(AuditEntry)
     if action:
         query = query.where(AuditEntry.action.startswith(action, autoescape=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import orjson
 from flask import Blueprint, request, stream_with_context
@@ -20,10 +21,22 @@ from .models import Action, AuditEntry
 
 blueprint = Blueprint("audit", __name__)
 P = Permission
-COLUMNS = ("id", "at", "actor", "action", "subject_kind", "subject_id", "subject", "changes", "address", "request_id", "chain")
+COLUMNS = (
+    "id",
+    "at",
+    "actor",
+    "action",
+    "subject_kind",
+    "subject_id",
+    "subject",
+    "changes",
+    "address",
+    "request_id",
+    "chain",
+)
 
 
-def _asked() -> dict[str, str]:
+def _asked() -> dict[str, Any]:
     return {name: request.args.get(name, "").strip()[:100] for name in ("action", "actor", "subject")}
 
 
@@ -34,7 +47,9 @@ def index() -> Response:
     found = queries.entries(before=request.args.get("before", None, int), **asked)
     page = found[: queries.PAGE]
     more = page[-1].id if len(found) > len(page) else None
-    return render("audit/index.html", part="audit/_rows.html", entries=page, more=more, asked=asked, actions=list(Action))
+    return render(
+        "audit/index.html", part="audit/_rows.html", entries=page, more=more, asked=asked, actions=list(Action)
+    )
 
 
 @blueprint.get("/audit/<int:entry_id>")
@@ -62,12 +77,12 @@ def _plain(entry: AuditEntry) -> dict[str, object]:
     return {name: getattr(entry, name) for name in COLUMNS}
 
 
-def _ndjson(asked: dict[str, str]) -> Iterator[bytes]:
+def _ndjson(asked: dict[str, Any]) -> Iterator[bytes]:
     for entry in queries.all_entries(**asked):
         yield orjson.dumps(_plain(entry), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _csv(asked: dict[str, str]) -> Iterator[str]:
+def _csv(asked: dict[str, Any]) -> Iterator[str]:
     yield _line(COLUMNS)
     for entry in queries.all_entries(**asked):
         yield _line([cell(orjson.dumps(v).decode() if isinstance(v, dict) else v) for v in _plain(entry).values()])

@@ -22,7 +22,9 @@ MOST_SECRETS, MOST_KEYS = 2, 20
 def create_secret(application: Application, *, by: Person | None) -> tuple[ClientSecret, str]:
     """A client secret and its text, which is shown once. Two may be good together, so that one can be replaced."""
     query = select(func.count()).select_from(ClientSecret)
-    live = db.session.scalar(query.where(ClientSecret.application_id == application.id, ClientSecret.revoked_at.is_(None)))
+    live = db.session.scalar(
+        query.where(ClientSecret.application_id == application.id, ClientSecret.revoked_at.is_(None))
+    )
     if (live or 0) >= MOST_SECRETS:
         raise Refused("This application has two client secrets already. Revoke the one that is not in use first.")
     minted = mint(CLIENT_SECRET)

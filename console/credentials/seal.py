@@ -76,7 +76,9 @@ def parse(text: str) -> dict[str, bytes]:
         except ValueError:
             key = b""
         if not colon or not kid.isalnum() or len(key) != 32:
-            raise Refused("GATEWRIGHT_KEYS must be id:base64 pairs of 32 bytes each, such as k1:$(openssl rand -base64 32).")
+            raise Refused(
+                "GATEWRIGHT_KEYS must be id:base64 pairs of 32 bytes each, such as k1:$(openssl rand -base64 32)."
+            )
         keys[kid] = key
     return keys
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time
+from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -42,7 +43,12 @@ def create_secret(application_id: int) -> Response:
     if sent_twice():
         return _to(application_id)
     secret, text = actions.create_secret(application, by=me())
-    context = {"application": application, "secret": secret, "text": text, "issuer": runtime().config.public_url}
+    context: dict[str, Any] = {
+        "application": application,
+        "secret": secret,
+        "text": text,
+        "issuer": runtime().config.public_url,
+    }
     return secret_page("credentials/secret.html", **context)
 
 
@@ -91,7 +97,7 @@ def revoke_key(application_id: int, key_id: int) -> Response:
 @requires(P.READ_KEYS)
 def index() -> Response:
     encryption = queries.encryption_keys()
-    context = {
+    context: dict[str, Any] = {
         "signing": queries.signing_keys(),
         "encryption": encryption,
         "versions": names({k.version_id for k in encryption}),

@@ -22,12 +22,12 @@ from ..audit.actions import record
 from ..audit.models import Action, AuditEntry
 from ..credentials.actions import create_key, create_secret, revoke_key, revoke_secret
 from ..credentials.queries import keys_of, secrets_of
+from ..credentials.signing import ensure_signing_keys
 from ..db import db, now, unit_of_work
 from ..errors import Refused
 from ..gateway.actions import enrol_node
 from ..install import check_keys
 from ..runtime import runtime
-from ..credentials.signing import ensure_signing_keys
 from . import traffic, world
 
 INGEST_NODE = "demo-ingest"
@@ -88,7 +88,7 @@ def _people() -> Person:
     for someone in world.PEOPLE:
         person = db.session.scalars(select(Person).where(Person.email == someone.email)).first()
         if person is None:
-            person = Person(email=someone.email, name=someone.name, role=someone.role, password_hash="-")
+            person = Person(email=someone.email, name=someone.name, role=someone.role, password_hash="-")  # noqa: S106 - set below
             db.session.add(person)
         person.teams = [*person.teams, *(t for n, t in teams.items() if n in someone.teams and t not in person.teams)]
     db.session.flush()
@@ -158,7 +158,7 @@ def _told(made: Made) -> dict[str, Any]:
             for a in applications
         ],
         "api_keys": [
-            {"key": made.keys[a.id], "application": a.name, "apis": [n for n in _uses(a, "key")]}
+            {"key": made.keys[a.id], "application": a.name, "apis": list(_uses(a, "key"))}
             for a in applications
             if a.id in made.keys
         ],
@@ -181,8 +181,10 @@ def tell(said: dict[str, Any]) -> str:
     lines += ["", "APIs"]
     lines += [f"  {a['name']} {a['version']:8} {a['url']}  ({', '.join(a['accepts'])})" for a in said["apis"]]
     lines += ["", "Clients (client_id:client_secret)"]
-    lines += [f"  {c['application']:16} {c['client_id']}:{c['client_secret']}\n{'':19}for {', '.join(c['apis'])}" for c in said["clients"]]
+    lines += [
+        f"  {c['application']:16} {c['client_id']}:{c['client_secret']}\n{'':19}for {', '.join(c['apis'])}"
+        for c in said["clients"]
+    ]
     lines += ["", "API keys"] + [f"  {k['application']:16} {k['key']}" for k in said["api_keys"]]
     lines += ["", "Pushing logs", f"  {said['ingest']['url']}\n  {said['ingest']['token']}"]
     return "\n".join(lines)
-

@@ -22,7 +22,14 @@ from .world import CALLS, Call
 
 DAYS = 30
 BLOCK = 20_000
-AGENTS = ("okhttp/4.12.0", "python-requests/2.32", "curl/8.5.0", "axios/1.7.9", "Go-http-client/2.0", "FjordMobile/3.4 iOS")
+AGENTS = (
+    "okhttp/4.12.0",
+    "python-requests/2.32",
+    "curl/8.5.0",
+    "axios/1.7.9",
+    "Go-http-client/2.0",
+    "FjordMobile/3.4 iOS",
+)
 REFUSALS = (
     (401, "jwt_authn_access_denied{Jwt_is_expired}"),
     (401, "jwt_authn_access_denied{Jwt_is_missing}"),
@@ -63,10 +70,16 @@ def _sources() -> list[Source]:
     out = []
     for version in db.session.scalars(select(ApiVersion)):
         clients = tuple(s.application.client_id for s in subscribers(version.id) if s.is_active)
-        kind = "" if "open" in version.accepts else {"encrypted": "jwe", "signed": "jws", "none": "key"}[version.token_format]
+        kind = (
+            ""
+            if "open" in version.accepts
+            else {"encrypted": "jwe", "signed": "jws", "none": "key"}[version.token_format]
+        )
         if clients or not kind:
             weight = {"Tracking events": 4.0, "Orders": 3.0, "Shipments": 1.5}.get(version.api.name, 1.0)
-            out.append(Source(version.id, version.gateway_path or "", CALLS[version.api.name], clients or ("",), kind, weight))
+            out.append(
+                Source(version.id, version.gateway_path or "", CALLS[version.api.name], clients or ("",), kind, weight)
+            )
     return out
 
 
@@ -99,7 +112,7 @@ def records(count: int, sources: list[Source], node_ids: list[int], seed: int = 
 
 def _moments(count: int, start: int, end: int, dice: random.Random) -> Iterator[int]:
     """In order: more by day than by night, fewer at weekends."""
-    hours = [h for h in range(DAYS * 24)]
+    hours = list(range(DAYS * 24))
     weights = []
     for h in hours:
         second = start / 1e6 + h * 3600
@@ -120,7 +133,11 @@ def _record(at: int, source: Source, dice: random.Random, node_ids: list[int], t
     status, reason, backend = (201 if call.method == "POST" else 200), "via_upstream", spent - dice.randrange(300, 900)
     chance = dice.random()
     if trouble and chance < 0.3:
-        status, reason, spent = 503, "upstream_reset_before_response_started{connection_termination}", 5_000_000 + dice.randrange(90_000)
+        status, reason, spent = (
+            503,
+            "upstream_reset_before_response_started{connection_termination}",
+            5_000_000 + dice.randrange(90_000),
+        )
         backend = spent - 4000
     elif chance < call.failing:
         status, reason = 500, "via_upstream"
@@ -137,4 +154,3 @@ def _record(at: int, source: Source, dice: random.Random, node_ids: list[int], t
         sent, dice.randrange(180, 9000), str(uuid.UUID(int=dice.getrandbits(128), version=4)),
         f"203.0.113.{dice.randrange(1, 255)}", dice.choice(AGENTS), reason,
     )  # fmt: skip
-

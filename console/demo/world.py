@@ -11,12 +11,79 @@ from ..accounts.models import Role
 
 TEAMS = ("Freight Core", "Web Shop", "Partners")
 SUNSET_IN = timedelta(days=53)
-WORDS = (
-    "amber anchor basil beacon birch bramble candle canyon cedar cobalt copper coral cricket delta ember falcon fern flint "
-    "garnet glacier harbor hazel heron indigo ivory jasper juniper kelp lantern larch linen lupin maple marble meadow "
-    "mica nectar nutmeg oak ochre onyx orchid osprey pebble pepper pine plover quartz quill raven reed river saffron sage "
-    "sienna slate sorrel spruce sparrow tallow thistle timber topaz tulip umber velvet walnut willow wren yarrow zinnia"
-).split()
+WORDS = [
+    "amber",
+    "anchor",
+    "basil",
+    "beacon",
+    "birch",
+    "bramble",
+    "candle",
+    "canyon",
+    "cedar",
+    "cobalt",
+    "copper",
+    "coral",
+    "cricket",
+    "delta",
+    "ember",
+    "falcon",
+    "fern",
+    "flint",
+    "garnet",
+    "glacier",
+    "harbor",
+    "hazel",
+    "heron",
+    "indigo",
+    "ivory",
+    "jasper",
+    "juniper",
+    "kelp",
+    "lantern",
+    "larch",
+    "linen",
+    "lupin",
+    "maple",
+    "marble",
+    "meadow",
+    "mica",
+    "nectar",
+    "nutmeg",
+    "oak",
+    "ochre",
+    "onyx",
+    "orchid",
+    "osprey",
+    "pebble",
+    "pepper",
+    "pine",
+    "plover",
+    "quartz",
+    "quill",
+    "raven",
+    "reed",
+    "river",
+    "saffron",
+    "sage",
+    "sienna",
+    "slate",
+    "sorrel",
+    "spruce",
+    "sparrow",
+    "tallow",
+    "thistle",
+    "timber",
+    "topaz",
+    "tulip",
+    "umber",
+    "velvet",
+    "walnut",
+    "willow",
+    "wren",
+    "yarrow",
+    "zinnia",
+]
 
 
 def password() -> str:
@@ -62,10 +129,17 @@ class SampleApplication:
 
 
 APPLICATIONS = (
-    SampleApplication("Fjord Mobile", "The phone app", "jonas@demo.example", "Web Shop", ("Orders 1.0.0", "Orders 2.0.0", "Tracking events 5.2.0")),
-    SampleApplication("Dockside Portal", "Where partners book", "priya@demo.example", "Partners", ("Orders 2.0.0", "Shipments 2.4.1", "Shipments 3.0.2")),
     SampleApplication(
-        "Kvarn ERP", "Nightly bookkeeping", "priya@demo.example", "Partners", ("Shipments 2.4.1", "Orders 1.0.0"), ("Rates 4.1.0",),
+        "Fjord Mobile", "The phone app", "jonas@demo.example", "Web Shop",
+        ("Orders 1.0.0", "Orders 2.0.0", "Tracking events 5.2.0"),
+    ),
+    SampleApplication(
+        "Dockside Portal", "Where partners book", "priya@demo.example", "Partners",
+        ("Orders 2.0.0", "Shipments 2.4.1", "Shipments 3.0.2"),
+    ),
+    SampleApplication(
+        "Kvarn ERP", "Nightly bookkeeping", "priya@demo.example", "Partners",
+        ("Shipments 2.4.1", "Orders 1.0.0"), ("Rates 4.1.0",),
         "We price returns at night, about 600 calls an hour, for the Rotterdam roll-out.",
     ),
     SampleApplication("Rate bot", "Watches prices", "jonas@demo.example", "Web Shop", ("Rates 4.1.0",), ("Shipments 3.0.2",)),
@@ -76,15 +150,14 @@ def apis(sample_port: int) -> list[SampleApi]:
     """The sample API in a signed and an encrypted version, and some that only look real."""
     sample = (Path(__file__).parent.parent / "sample" / "openapi.yaml").read_text()
     backend = f"http://127.0.0.1:{sample_port or 8090}"
-    return [
+    real = [
         SampleApi(sample, "Web Shop", "/orders/v1", ["signed", "key"], backend),
         SampleApi(sample.replace("version: 1.0.0", "version: 2.0.0"), "Web Shop", "/orders/v2", ["encrypted"], backend),
-        SampleApi(document("Shipments", "2.4.1", "Create, change and follow shipments.", SHIPMENTS), "Freight Core", "/shipments/v2", ["signed", "key"], backend),
-        SampleApi(document("Shipments", "3.0.2", "Create, change and follow shipments. Replaces 2.4.", SHIPMENTS), "Freight Core", "/shipments/v3", ["encrypted", "signed"], backend),
-        SampleApi(document("Tracking events", "5.2.0", "Positions, hand-overs and delays of every consignment, as they happen.", TRACKING), "Freight Core", "/tracking/v5", ["signed"], backend),
-        SampleApi(document("Rates", "4.1.0", "Price a route by weight, lane and date. Quotes hold for 15 minutes.", RATES), "Partners", "/rates/v4", ["key"], backend),
-        SampleApi(document("Status page", "1.0.0", "Whether the services are up. Open to anybody.", STATUS), "Web Shop", "/status/v1", ["open"], backend),
-    ]  # fmt: skip
+    ]
+    return real + [
+        SampleApi(document(title, version, summary, CALLS[title]), team, path, accepts, backend)
+        for title, version, summary, team, path, accepts in LOOKALIKES
+    ]
 
 
 @dataclass(frozen=True)
@@ -115,12 +188,35 @@ ORDERS = (
     Call("POST", "/orders", "Place an order", 1.5, 70, 0.004),
     Call("GET", "/products", "List products", 2, 15),
 )
+LOOKALIKES = (
+    ("Shipments", "2.4.1", "Create, change and follow shipments.", "Freight Core", "/shipments/v2", ["signed", "key"]),
+    (
+        "Shipments", "3.0.2", "Create, change and follow shipments. Replaces 2.4.",
+        "Freight Core", "/shipments/v3", ["encrypted", "signed"],
+    ),
+    (
+        "Tracking events", "5.2.0", "Positions, hand-overs and delays of every consignment, as they happen.",
+        "Freight Core", "/tracking/v5", ["signed"],
+    ),
+    (
+        "Rates", "4.1.0", "Price a route by weight, lane and date. Quotes hold for 15 minutes.",
+        "Partners", "/rates/v4", ["key"],
+    ),
+    ("Status page", "1.0.0", "Whether the services are up. Open to anybody.", "Web Shop", "/status/v1", ["open"]),
+)  # fmt: skip
 CALLS = {"Orders": ORDERS, "Shipments": SHIPMENTS, "Tracking events": TRACKING, "Rates": RATES, "Status page": STATUS}
 
 
 def document(title: str, version: str, summary: str, calls: tuple[Call, ...]) -> str:
     """A small OpenAPI document with those operations."""
-    lines = ["openapi: 3.1.0", "info:", f"  title: {title}", f"  version: {version}", f"  summary: {summary!r}", "paths:"]
+    lines = [
+        "openapi: 3.1.0",
+        "info:",
+        f"  title: {title}",
+        f"  version: {version}",
+        f"  summary: {summary!r}",
+        "paths:",
+    ]
     seen = ""
     for call in calls:
         if call.path != seen:
@@ -129,5 +225,9 @@ def document(title: str, version: str, summary: str, calls: tuple[Call, ...]) ->
             if "{id}" in call.path:
                 lines += ["    parameters:", "      - {name: id, in: path, required: true, schema: {type: string}}"]
         lines += [f"    {call.method.lower()}:", f"      summary: {call.summary}"]
-        lines += ["      responses:", '        "200": {description: It worked.}', '        "404": {description: There is none.}']
+        lines += [
+            "      responses:",
+            '        "200": {description: It worked.}',
+            '        "404": {description: There is none.}',
+        ]
     return "\n".join(lines) + "\n"

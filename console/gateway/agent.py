@@ -95,7 +95,14 @@ class Agent:
         self.console = Console(me["console"], me["credential"], ca_file)
         self.sockets = Path(tempfile.mkdtemp(prefix="gatewright-"))  # short: a socket's path has 107 characters at most
         self.place = Place(
-            me["name"], host, port, me["console"], me["credential"], files.xds, self.sockets / "admin", ca_file or SYSTEM_CAS
+            me["name"],
+            host,
+            port,
+            me["console"],
+            me["credential"],
+            files.xds,
+            self.sockets / "admin",
+            ca_file or SYSTEM_CAS,
         )
         self.binary = envoy_binary()
         self.software = envoy_version(self.binary)
@@ -169,7 +176,16 @@ class Agent:
     def _validate(self, rendered: Rendered) -> None:
         folded = self.files.home / "folded.json"
         write(folded, rendered.folded)
-        command = [self.binary, "--mode", "validate", "-c", str(folded), "--reject-unknown-dynamic-fields", "-l", "error"]
+        command = [
+            self.binary,
+            "--mode",
+            "validate",
+            "-c",
+            str(folded),
+            "--reject-unknown-dynamic-fields",
+            "-l",
+            "error",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         folded.unlink()
         if done.returncode != 0:
@@ -265,7 +281,11 @@ def envoy_version(binary: str) -> str:
 
 def envoys_words(text: str) -> str:
     """The lines that say what is wrong, without the noise around them."""
-    lines = [re.sub(r"^\[[^\]]*\]\[\d+\]\[\w+\]\[[^\]]*\] \[[^\]]*\] ", "", line) for line in text.splitlines() if line.strip()]
+    lines = [
+        re.sub(r"^\[[^\]]*\]\[\d+\]\[\w+\]\[[^\]]*\] \[[^\]]*\] ", "", line)
+        for line in text.splitlines()
+        if line.strip()
+    ]
     telling = [line for line in lines if "rror" in line or "rejected" in line or "Unable" in line or "invalid" in line]
     return "\n".join(dict.fromkeys(telling or lines[-3:]))[:2000] or "no reason given"
 

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import contains_eager, undefer
 
 from ..apis import openapi
-from ..apis.models import Accepts, Api, ApiVersion, State
+from ..apis.models import Accepts, ApiVersion, State
 from ..applications.models import Application, Subscription, SubscriptionState
 from ..credentials.models import ApiKey
 from ..credentials.signing import jwks
@@ -113,7 +113,9 @@ def _gone(version: ApiVersion) -> str:
 def _ended_clients() -> dict[int, list[str]]:
     """Clients whose subscription ended while a token of theirs may still be alive, by version."""
     pairs = select(Subscription.version_id, Application.client_id).join(Application)
-    closed = pairs.where(Subscription.state == SubscriptionState.CLOSED, Subscription.closed_at > now() - LONGEST_LIFETIME)
+    closed = pairs.where(
+        Subscription.state == SubscriptionState.CLOSED, Subscription.closed_at > now() - LONGEST_LIFETIME
+    )
     gone = {(version_id, client_id) for version_id, client_id in db.session.execute(closed)}
     if not gone:
         return {}

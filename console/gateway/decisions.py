@@ -50,7 +50,9 @@ def unwrap(token: str, audience: str) -> Decision:
     meant_for = audiences(verified.claims)
     sealed_for = audience_of(verified.encrypted_for) if verified.encrypted_for is not None else ""
     if sealed_for not in meant_for:
-        raise CredentialRefused(401, "wrong_audience", "The token is for another API", "The token was encrypted for another API.")
+        raise CredentialRefused(
+            401, "wrong_audience", "The token is for another API", "The token was encrypted for another API."
+        )
     if audience and audience not in meant_for:
         message = f"The token is for {', '.join(meant_for)}. This API needs one for {audience}."
         raise CredentialRefused(401, "wrong_audience", "The token is for another API", message)

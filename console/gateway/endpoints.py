@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import orjson
 
@@ -117,7 +118,7 @@ def _refused(kind: str, status: int, reason: str, title: str, detail: str) -> An
     return problem_answer(status, title, detail, *headers)
 
 
-def _json(asked: Asked) -> dict[str, object]:
+def _json(asked: Asked) -> dict[str, Any]:
     try:
         value = orjson.loads(asked.body())
     except ValueError:

@@ -38,4 +38,4 @@ def node_by_credential(credential: str) -> int | None:
 
 
 def node_names() -> dict[int, str]:
-    return {node_id: name for node_id, name in db.session.execute(select(Node.id, Node.name).limit(1000))}
+    return dict(db.session.execute(select(Node.id, Node.name).limit(1000)))

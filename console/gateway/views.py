@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import StringField
@@ -35,7 +37,7 @@ def index() -> Response:
 
 
 def _page(form: NodeForm, status: int = 200) -> Response:
-    context = {"nodes": queries.all_nodes(), "generation": generation(0), "form": form}
+    context: dict[str, Any] = {"nodes": queries.all_nodes(), "generation": generation(0), "form": form}
     return render("gateway/index.html", part="gateway/_table.html", status=status, **context)
 
 

@@ -54,7 +54,11 @@ def steps(person: Person) -> list[Step]:
     """From nothing to the first call, in order."""
     traffic = any(search.traffic(24 * 30).values())
     return [
-        Step("Connect a gateway node", url_for("gateway.index"), _exists(select(Node.id).where(Node.seen_at.is_not(None)))),
+        Step(
+            "Connect a gateway node",
+            url_for("gateway.index"),
+            _exists(select(Node.id).where(Node.seen_at.is_not(None))),
+        ),
         Step("Import an OpenAPI document", url_for("apis.new"), _exists(select(ApiVersion.id))),
         Step(
             "Publish your first API",
@@ -88,7 +92,9 @@ def _nodes_in_trouble() -> list[Notice]:
         url = url_for("gateway.show", node_id=node.id)
         if node.state == "rejected":
             text = f"It still serves the one before. {node.error.splitlines()[0][:120] if node.error else ''}"
-            out.append(Notice("bad", "server", f"{node.name} rejected the newest configuration", text, "See the error", url))
+            out.append(
+                Notice("bad", "server", f"{node.name} rejected the newest configuration", text, "See the error", url)
+            )
         elif node.is_silent:
             since = f"Last heard of {distance(now() - node.seen_at)} ago." if node.seen_at else "Never heard of."
             what = f"{node.name} is silent"
@@ -163,16 +169,24 @@ def busiest(sums: dict[int, Traffic], size: int = 6) -> list[tuple[ApiVersion, T
 def developer(person: Person) -> dict[str, Any]:
     """A developer's first page: her applications, and how far she has come."""
     mine = own_applications(person)
-    open_ = [s for a in mine for s in a.subscriptions if s.state in (SubscriptionState.ACTIVE, SubscriptionState.PENDING)]
+    open_ = [
+        s for a in mine for s in a.subscriptions if s.state in (SubscriptionState.ACTIVE, SubscriptionState.PENDING)
+    ]
     active = [s for s in open_ if s.is_active]
     clients = frozenset(a.client_id for a in mine)
     recent = search.newest(search.Question(client_ids=clients), size=6)[:6] if clients else []
     first = mine[0] if mine else None
-    ready = url_for("applications.show", application_id=active[0].application_id) if active else url_for("catalog.index")
+    ready = (
+        url_for("applications.show", application_id=active[0].application_id) if active else url_for("catalog.index")
+    )
     way = [
         Step("Create an application", url_for("applications.new"), bool(mine)),
         Step("Subscribe it to an API", url_for("catalog.index"), bool(open_)),
-        Step("Have the subscription approved", url_for("applications.show", application_id=first.id) if first else url_for("catalog.index"), bool(active)),
+        Step(
+            "Have the subscription approved",
+            url_for("applications.show", application_id=first.id) if first else url_for("catalog.index"),
+            bool(active),
+        ),
         Step("Get a token and call", ready, bool(recent)),
     ]
     count = db.session.scalar(select(func.count()).select_from(ApiVersion).where(ApiVersion.state == State.PUBLISHED))

@@ -36,7 +36,7 @@ def overview() -> Any:
     until = now()
     since = until - timedelta(hours=hours)
     sums = search.traffic(hours)
-    context = {
+    context: dict[str, Any] = {
         "steps": queries.steps(me()) if me().may(P.MANAGE_APIS) else [],
         "attention": queries.attention(me()),
         "buckets": search.histogram(search.Question(), since, until, 48 if hours > 1 else 30),
@@ -58,7 +58,9 @@ def settings() -> Any:
     shown = {}
     for setting in queries.SETTINGS:
         value = getattr(config, setting.name)
-        shown[setting] = ("set" if value else "") if setting.secret else ", ".join(value) if isinstance(value, tuple) else str(value)
+        shown[setting] = (
+            ("set" if value else "") if setting.secret else ", ".join(value) if isinstance(value, tuple) else str(value)
+        )
     return render("home/settings.html", shown=shown, config=config)
 
 
@@ -90,7 +92,9 @@ def _database() -> None:
 def metrics() -> Response:
     """Prometheus text. With a token from the settings, or from this machine when there is none."""
     wanted, given = runtime().config.metrics_token, request.headers.get("Authorization", "").removeprefix("Bearer ")
-    allowed = hmac.compare_digest(wanted.encode(), given.encode()) if wanted else _is_loopback(request.remote_addr or "")
+    allowed = (
+        hmac.compare_digest(wanted.encode(), given.encode()) if wanted else _is_loopback(request.remote_addr or "")
+    )
     if not allowed:
         raise Denied("Metrics need the token of GATEWRIGHT_METRICS_TOKEN.")
     return Response(exposition(), mimetype="text/plain; version=0.0.4")

@@ -24,7 +24,9 @@ def post_logs(asked: Asked) -> Answer:
             runtime().writer.write(hashlib.sha256(str(node_id).encode() + plain).hexdigest(), batch.rows)
     except Overloaded:
         RECORDS.labels("delayed").inc(len(batch.rows))
-        return problem_answer(503, "Busy", "Too many batches wait to be written. Send this one again.", ("Retry-After", "1"))
+        return problem_answer(
+            503, "Busy", "Too many batches wait to be written. Send this one again.", ("Retry-After", "1")
+        )
     RECORDS.labels("stored").inc(len(batch.rows))
     RECORDS.labels("rejected").inc(batch.rejected)
     return _accepted(batch.rejected, asked.content_type)

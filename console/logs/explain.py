@@ -53,10 +53,22 @@ def explain(record: Any) -> Story:
     asked = record.backend_us >= 0
     reason = "" if record.reason == "via_upstream" else meaning(record.reason)
     sentence = reason or _plain(record)
-    aside = f"The backend took {_ms(record.backend_us)}, the gateway {_ms(gateway_us)}." if asked else "The backend was not asked."
+    aside = (
+        f"The backend took {_ms(record.backend_us)}, the gateway {_ms(gateway_us)}."
+        if asked
+        else "The backend was not asked."
+    )
     before = gateway_us // 2
-    spans = [Span("Gateway", 0, before), Span("Backend", before, record.backend_us, record.status >= 500)] if asked else []
-    spans.append(Span("Reply" if asked else "Gateway", before + max(0, record.backend_us) if asked else 0, gateway_us - before if asked else gateway_us))
+    spans = (
+        [Span("Gateway", 0, before), Span("Backend", before, record.backend_us, record.status >= 500)] if asked else []
+    )
+    spans.append(
+        Span(
+            "Reply" if asked else "Gateway",
+            before + max(0, record.backend_us) if asked else 0,
+            gateway_us - before if asked else gateway_us,
+        )
+    )
     return Story(sentence, aside, spans, CREDENTIALS.get(record.credential, "None"), record.reason)
 
 

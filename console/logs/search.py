@@ -59,7 +59,9 @@ class Question:
         for low, high in ranges:
             either = either | record.c.status.between(low, high - 1)
         # the literal lets SQLite use the partial index; a bound parameter would not
-        failed = [literal_column("status >= 400")] if ranges and all(low >= 400 for low, _ in ranges) else []
+        failed: list[ColumnElement[bool]] = (
+            [literal_column("status >= 400")] if ranges and all(low >= 400 for low, _ in ranges) else []
+        )
         return [*failed, either]
 
 
@@ -131,7 +133,9 @@ def _narrow(question: Question) -> bool:
 
 
 def _hour_counts(question: Question, since: datetime, until: datetime) -> list[tuple[datetime, int, int]]:
-    query = select(hour.c.hour, hour.c.status_class, func.sum(hour.c.requests)).group_by(hour.c.hour, hour.c.status_class)
+    query = select(hour.c.hour, hour.c.status_class, func.sum(hour.c.requests)).group_by(
+        hour.c.hour, hour.c.status_class
+    )
     query = query.where(hour.c.hour >= int(since.timestamp()) // 3600, hour.c.hour < int(until.timestamp()) // 3600 + 1)
     if question.version_ids is not None:
         query = query.where(hour.c.version_id.in_(question.version_ids))

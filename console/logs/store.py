@@ -58,7 +58,9 @@ record = Table(
     Index(None, "version_id"),
     Index(None, "client_id"),
     Index(None, "request_id"),
-    Index("ix_log_record_failed", "version_id", sqlite_where=text("status >= 400"), postgresql_where=text("status >= 400")),
+    Index(
+        "ix_log_record_failed", "version_id", sqlite_where=text("status >= 400"), postgresql_where=text("status >= 400")
+    ),
 )
 batch = Table(
     "log_batch",

@@ -32,7 +32,13 @@ from .store import COLUMNS, moment_of
 
 blueprint = Blueprint("logs", __name__)
 P = Permission
-RANGES = {"15m": timedelta(minutes=15), "1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+RANGES = {
+    "15m": timedelta(minutes=15),
+    "1h": timedelta(hours=1),
+    "24h": timedelta(days=1),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -61,7 +67,10 @@ class Asked:
 
 def read_filters() -> Asked:
     args = request.args
-    said = {name: args.get(name, "").strip()[:200] for name in ("api", "application", "method", "path", "request_id", "range")}
+    said = {
+        name: args.get(name, "").strip()[:200]
+        for name in ("api", "application", "method", "path", "request_id", "range")
+    }
     classes = tuple(c for c in args.getlist("status") if c in search.CLASSES)
     return Asked(**said, classes=classes, since=_moment("since"), until=_moment("until"))
 
@@ -113,7 +122,7 @@ def _page(only: Application | None) -> Response:
     before = request.args.get("before", 0, int)
     found = search.newest(question, before=before)
     rows = found[: search.PAGE]
-    context = {
+    context: dict[str, Any] = {
         "rows": _named(rows),
         "more": str(rows[-1].id) if len(found) > len(rows) else "",
         "asked": asked,

@@ -128,7 +128,9 @@ class Writer:
             new.setdefault(waiting.digest, waiting)
         known = set(connection.scalars(batch.select().with_only_columns(batch.c.digest).where(batch.c.digest.in_(new))))
         fresh = [
-            {"digest": d, "stored_at": int(time.time()), "records": len(w.rows)} for d, w in new.items() if d not in known
+            {"digest": d, "stored_at": int(time.time()), "records": len(w.rows)}
+            for d, w in new.items()
+            if d not in known
         ]
         if fresh:
             connection.execute(batch.insert(), fresh)
@@ -145,7 +147,7 @@ def _insert_rows(connection: Connection, rows: list[Row]) -> None:
             raise IntegrityError("INSERT INTO log_record", None, problem) from problem
         return
     cursor = connection.connection.cursor()
-    with cursor.copy(f"COPY log_record ({','.join(COLUMNS)}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+    with cursor.copy(f"COPY log_record ({','.join(COLUMNS)}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from sqlalchemy import delete
 
 from ..accounts.models import Person
+from ..apis.models import Accepts, ApiVersion
 from ..applications.clients import Grant
 from ..applications.models import Application
-from ..apis.models import Accepts, ApiVersion
 from ..applications.queries import subscription_of
 from ..audit.actions import record
 from ..audit.models import Action
@@ -51,7 +51,12 @@ def make_token(application: Application, version: ApiVersion, scope: str, lifeti
     )
     db.session.add(row)
     db.session.flush()
-    changes = {"application": application.name, "api": version.name, "format": token.format, "expires_at": row.expires_at}
+    changes = {
+        "application": application.name,
+        "api": version.name,
+        "format": token.format,
+        "expires_at": row.expires_at,
+    }
     record(Action.TOKEN_ISSUED, row, by=by, changes=changes)
     return token
 

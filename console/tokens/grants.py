@@ -112,7 +112,9 @@ def _target(who: Client, resource: str) -> Grant:
             raise OAuthError("invalid_target", "This client has no approved subscription to that resource.")
         return grant
     if len(usable) > 1:
-        raise OAuthError("invalid_target", "This client has several subscriptions: name one with the parameter resource.")
+        raise OAuthError(
+            "invalid_target", "This client has several subscriptions: name one with the parameter resource."
+        )
     return usable[0]
 
 

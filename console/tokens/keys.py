@@ -81,7 +81,9 @@ def encrypter(version_id: int) -> Encrypter | None:
 
 
 def _read_encrypter(version_id: int) -> Encrypter | None:
-    query = select(EncryptionKey).where(EncryptionKey.version_id == version_id).order_by(EncryptionKey.created_at.desc())
+    query = (
+        select(EncryptionKey).where(EncryptionKey.version_id == version_id).order_by(EncryptionKey.created_at.desc())
+    )
     row = db.session.scalars(query.limit(1)).first()
     if row is None:
         return None

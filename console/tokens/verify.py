@@ -74,7 +74,7 @@ def _open(text: str, parts: list[str]) -> tuple[str, int]:
     key = decrypter(header["kid"]) if isinstance(header.get("kid"), str) else None
     if key is None:
         raise InvalidToken("The token is encrypted to a key that this gateway does not have.")
-    if (header.get("alg"), header.get("enc")) != (key.alg, key.enc) or not OUTER_HEADERS >= header.keys():
+    if (header.get("alg"), header.get("enc")) != (key.alg, key.enc) or not header.keys() <= OUTER_HEADERS:
         raise InvalidToken("The token is encrypted in a way that its key is not for.")
     if header.get("cty") not in ("JWT", "at+jwt"):
         raise InvalidToken("The encrypted token does not say that it holds a JWT.")
@@ -93,7 +93,7 @@ def _signed(text: str) -> dict[str, Any]:
     key = verifier(header["kid"]) if isinstance(header.get("kid"), str) else None
     if key is None:
         raise InvalidToken("The token is signed with a key that is not published here.")
-    if header.get("alg") != key.alg or not INNER_HEADERS >= header.keys():
+    if header.get("alg") != key.alg or not header.keys() <= INNER_HEADERS:
         raise InvalidToken("The token is signed in a way that its key is not for.")
     if header.get("typ") not in ("at+jwt", "application/at+jwt"):
         raise InvalidToken("The token is not an access token (typ at+jwt).")

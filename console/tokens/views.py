@@ -36,7 +36,11 @@ class TokenForm(Form):
 def callable_versions(application: Application) -> list[ApiVersion]:
     """Those a token can be made for."""
     takes = {Accepts.SIGNED, Accepts.ENCRYPTED}
-    return [s.version for s in application.subscriptions if s.is_active and s.version.is_serving and takes & set(s.version.accepts)]
+    return [
+        s.version
+        for s in application.subscriptions
+        if s.is_active and s.version.is_serving and takes & set(s.version.accepts)
+    ]
 
 
 @blueprint.get("/applications/<int:application_id>/tokens/new")
@@ -54,7 +58,7 @@ def _page(application: Application, form: TokenForm, status: int = 200) -> Respo
 
 def _offer(form: TokenForm, versions: list[ApiVersion]) -> None:
     form.version.choices = [(v.id, v.name) for v in versions]
-    form.scopes.choices = sorted({scope for v in versions for scope in v.scopes})
+    form.scopes.choices = [(scope, scope) for scope in sorted({scope for v in versions for scope in v.scopes})]
 
 
 @blueprint.post("/applications/<int:application_id>/tokens/new")
@@ -72,13 +76,19 @@ def create(application_id: int) -> Response:
     token = form.attempt(actions.make_token, application, version, scope, (form.lifetime.data or 0) * 60, by=me())
     if token is None:
         return _page(application, form, 422)
-    return secret_page("tokens/show.html", application=application, version=version, token=token, **_inside(token, version))
+    return secret_page(
+        "tokens/show.html", application=application, version=version, token=token, **_inside(token, version)
+    )
 
 
 def _inside(token: Token, version: ApiVersion) -> dict[str, Any]:
     """What the token says, for the page that shows it once."""
     verified = verify(token.text)
-    names = ("Header", "Encrypted key", "Nonce", "Ciphertext", "Tag") if token.format == "encrypted" else ("Header", "Claims", "Signature")
+    names = (
+        ("Header", "Encrypted key", "Nonce", "Ciphertext", "Tag")
+        if token.format == "encrypted"
+        else ("Header", "Claims", "Signature")
+    )
     pretty = orjson.dumps(verified.claims, option=orjson.OPT_INDENT_2).decode()
     return {
         "segments": list(zip(names, token.text.split("."), strict=True)),

@@ -36,12 +36,18 @@ def _bars(buckets: Sequence[Bucket], since: datetime, until: datetime, width: in
             if count:
                 size = max(1.0, count / top * plot)
                 y -= size
-                out.append(f'<rect class="{kind}" x="{LEFT + i * step:.1f}" y="{y:.1f}" width="{max(step - 1, 0.8):.1f}" height="{size:.1f}"/>')
+                out.append(
+                    f'<rect class="{kind}" x="{LEFT + i * step:.1f}" y="{y:.1f}" width="{max(step - 1, 0.8):.1f}" height="{size:.1f}"/>'
+                )
     out.append(_axis(since, until, width, height))
     label = _finding(buckets, since, until)
     body = "".join(out)
     return Markup('<svg class="ch {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        cls, width, height, label, Markup(body)  # noqa: S704 - numbers and class names of ours only
+        cls,
+        width,
+        height,
+        label,
+        Markup(body),  # noqa: S704 - numbers and class names of ours only
     )
 
 
@@ -63,10 +69,10 @@ def _axis(since: datetime, until: datetime, width: int, height: int) -> str:
     labels = []
     for i in range(count):
         x = LEFT + (width - LEFT) * i / count
-        moment = since + span * i / count
-        labels.append(f'<text class="ax" x="{x:.0f}" y="{height - 5}">{moment.strftime(form).lstrip("0") if form[1] == "d" else moment.strftime(form)}</text>')
-    labels.append(f'<text class="ax strong" x="{width}" y="{height - 5}" text-anchor="end">{"now" if _is_now(until) else until.strftime(form)}</text>')
-    return "".join(labels)
+        text = (since + span * i / count).strftime(form).lstrip("0" if form[1] == "d" else "")
+        labels.append(f'<text class="ax" x="{x:.0f}" y="{height - 5}">{text}</text>')
+    end = "now" if _is_now(until) else until.strftime(form)
+    return "".join(labels) + f'<text class="ax strong" x="{width}" y="{height - 5}" text-anchor="end">{end}</text>'
 
 
 def _is_now(until: datetime) -> bool:
@@ -91,12 +97,18 @@ def strip(hours: Sequence[Traffic]) -> Markup:
     rects = []
     for i, hour in enumerate(hours):
         share = hour.errors / hour.requests if hour.requests else 0
-        kind = "f-track" if not hour.requests else "f-okk soft" if share < 0.005 else "f-warn" if share < 0.05 else "f-bad"
+        kind = (
+            "f-track" if not hour.requests else "f-okk soft" if share < 0.005 else "f-warn" if share < 0.05 else "f-bad"
+        )
         rects.append(f'<rect class="{kind}" x="{i * 7}" y="0" width="6" height="16" rx="1"/>')
     requests, errors = sum(h.requests for h in hours), sum(h.errors for h in hours)
     label = f"{plural(requests, 'request')} in {len(hours)} hours, {errors:,} failed" if requests else "No calls yet"
-    return Markup('<svg class="strip" viewBox="0 0 {} 16" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>').format(
-        len(hours) * 7 - 1, label, Markup("".join(rects))  # noqa: S704 - numbers and class names of ours only
+    return Markup(
+        '<svg class="strip" viewBox="0 0 {} 16" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+    ).format(
+        len(hours) * 7 - 1,
+        label,
+        Markup("".join(rects)),  # noqa: S704 - numbers and class names of ours only
     )
 
 

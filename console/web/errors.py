@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from flask import Flask, g, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -52,7 +54,7 @@ def page(status: int, message: str = "") -> tuple[str, int]:
     title, advice = WORDS.get(status, WORDS[500])
     template = "_refusal.html" if wants_part() else "error.html"
     back = local_path(_path_of(request.referrer)) if request.referrer else "/"
-    context = {"status": status, "title": title, "message": message or advice, "back": back}
+    context: dict[str, Any] = {"status": status, "title": title, "message": message or advice, "back": back}
     return render_template(template, request_id=g.get("request_id", ""), **context), status
 
 

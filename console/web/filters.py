@@ -30,10 +30,13 @@ def ago(moment: datetime | None) -> Markup | str:
     if moment is None:
         return "never"
     gap = now() - moment
-    if abs(gap) < timedelta(seconds=5):
-        words = "just now"
-    else:
-        words = f"{distance(gap)} ago" if gap > timedelta() else f"in {distance(gap)}"
+    words = (
+        "just now"
+        if abs(gap) < timedelta(seconds=5)
+        else f"{distance(gap)} ago"
+        if gap > timedelta()
+        else f"in {distance(gap)}"
+    )
     return _time(moment, words)
 
 

@@ -23,12 +23,11 @@ EMAIL = re.compile(r"[^@\s\"'<>]{1,64}@[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 class Form(wtforms.Form):
     """A form whose refusals can come from the domain, too."""
 
-    class Meta(wtforms.Form.Meta):
-        def bind_field(self, form: Any, unbound_field: Any, options: Any) -> Any:
-            # names and addresses never begin or end with a blank that somebody meant
-            if issubclass(unbound_field.field_class, wtforms.StringField) and unbound_field.field_class not in KEPT:
-                unbound_field.kwargs["filters"] = [*unbound_field.kwargs.get("filters", []), strip]
-            return unbound_field.bind(form=form, **options)
+    def process(self, *args: Any, **named: Any) -> None:
+        super().process(*args, **named)
+        for field in self:  # names and addresses never begin or end with a blank that somebody meant
+            if isinstance(field, wtforms.StringField) and not isinstance(field, KEPT):
+                field.data = strip(field.data)
 
     @property
     def trouble(self) -> list[str]:

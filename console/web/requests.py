@@ -63,7 +63,9 @@ def add_headers(response: Response) -> Response:
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     REQUESTS.labels(request.method if request.method in METHODS else "other", route, response.status_code).inc()
     SECONDS.labels(route).observe(seconds)
-    log.info("request", method=request.method, path=request.path, status=response.status_code, ms=round(seconds * 1000, 1))
+    log.info(
+        "request", method=request.method, path=request.path, status=response.status_code, ms=round(seconds * 1000, 1)
+    )
     structlog.contextvars.clear_contextvars()
     headers = response.headers
     headers["X-Request-Id"] = g.get("request_id", "")

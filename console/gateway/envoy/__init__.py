@@ -47,7 +47,14 @@ def render(bundle: dict[str, Any], place: Place) -> Rendered:
     boot = bootstrap(place.name, Origin.parse(place.console), place.directory, place.admin_socket, place.ca_file)
     lua = (Path(__file__).parent / "credential.lua").read_text()
     gateway = listener(
-        place.name, place.host, place.port, place.directory / "rds.json", bundle["issuer"], bundle["jwks"], lua, "gatewright"
+        place.name,
+        place.host,
+        place.port,
+        place.directory / "rds.json",
+        bundle["issuer"],
+        bundle["jwks"],
+        lua,
+        "gatewright",
     )
     table = routes(versions, bundle["revoked"])
     backends, token = clusters(versions, place.ca_file), secret(place.credential)

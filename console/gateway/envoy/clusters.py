@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .base import HTTP, SYSTEM_CAS, Json, Origin, T, Version, file_source
 
+
 def _endpoint(name: str, origin: Origin) -> Json:
     address = {"socket_address": {"address": origin.host, "port_value": origin.port}}
     return {

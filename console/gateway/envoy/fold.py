@@ -7,6 +7,7 @@ from typing import Any
 
 from .base import Json
 
+
 def fold(boot: Json, listener_: Json, clusters_: list[Json], routes_: Json, secret_: Json) -> Json:
     """One static bootstrap of everything, for ``envoy --mode validate`` before a revision is published."""
 

@@ -13,7 +13,6 @@ from .base import (
     IDENTITY_HEADERS,
     JWT,
     NAMESPACE,
-    RBAC,
     REQUIREMENT,
     REVOKED,
     ROUTES,
@@ -114,8 +113,17 @@ def listener(
     }
     filters = [
         _filter("envoy.filters.http.cors", "cors.v3.Cors"),
-        _filter("envoy.filters.http.header_mutation", "header_mutation.v3.HeaderMutation", {"mutations": {"request_mutations": strip}}),
-        _filter(CREDENTIAL, "lua.v3.Lua", {"stat_prefix": CREDENTIAL, "default_source_code": {"inline_string": lua}}, disabled=True),
+        _filter(
+            "envoy.filters.http.header_mutation",
+            "header_mutation.v3.HeaderMutation",
+            {"mutations": {"request_mutations": strip}},
+        ),
+        _filter(
+            CREDENTIAL,
+            "lua.v3.Lua",
+            {"stat_prefix": CREDENTIAL, "default_source_code": {"inline_string": lua}},
+            disabled=True,
+        ),
         _filter(
             JWT,
             "jwt_authn.v3.JwtAuthentication",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .base import JWT, NAMESPACE, PROBLEM, RBAC, REVOKED, Json, T, literal, set_header
 
+
 def cel(expression: str) -> Json:
     typed = {"@type": T + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", "expression": expression}
     return {"extension_filter": {"name": "cel", "typed_config": typed}}

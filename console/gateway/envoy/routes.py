@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from .base import (
     ACCESS,
@@ -28,6 +27,7 @@ from .base import (
     literal,
     set_header,
 )
+
 
 def _metadata(filter_: str, path: tuple[str, ...], value: Json) -> Json:
     matcher: Json = {"filter": filter_, "path": [{"key": k} for k in path], "value": value}
@@ -184,7 +184,9 @@ def routes(versions: list[Version], revoked: list[str]) -> Json:
             "response_headers_to_add": [set_header("content-type", "application/json")],
         }
     )
-    nothing = problem_response(404, "no_such_api", "No such API", "No API is published at this path. The developer portal lists them.")
+    nothing = problem_response(
+        404, "no_such_api", "No such API", "No API is published at this path. The developer portal lists them."
+    )
     table.append(_with_type({"name": "no-such-api", "match": {"prefix": "/"}, **nothing}))
     host: Json = {"name": "all", "domains": ["*"], "routes": table}
     if revoked:
@@ -196,10 +198,12 @@ def routes(versions: list[Version], revoked: list[str]) -> Json:
             "on_no_match": ok,
             "matcher_tree": {
                 "input": {"name": "jti", "typed_config": header},
-                "exact_match_map": {"map": {jti: deny for jti in sorted(set(revoked))}},
+                "exact_match_map": {"map": dict.fromkeys(sorted(set(revoked)), deny)},
             },
         }
-        host["typed_per_filter_config"] = {REVOKED: {"@type": HTTP + "rbac.v3.RBACPerRoute", "rbac": {"matcher": matcher}}}
+        host["typed_per_filter_config"] = {
+            REVOKED: {"@type": HTTP + "rbac.v3.RBACPerRoute", "rbac": {"matcher": matcher}}
+        }
     return {"@type": T + "envoy.config.route.v3.RouteConfiguration", "name": ROUTES, "virtual_hosts": [host]}
 
 
