@@ -85,7 +85,9 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
 
 def _sqlite_begin(connection: Any) -> None:
     # A read that later writes would fail with SQLITE_BUSY when another writer came between; so writers say it first.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if _writing.get() else "BEGIN")
+    # The option `writes` decides for one connection, whatever the request does beside it.
+    writes = connection.get_execution_options().get("writes", _writing.get())
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def will_write() -> None:

@@ -69,7 +69,8 @@ def generation(stale_s: float = STALE_S) -> int:
     """The newest generation this process knows, at most ``stale_s`` seconds old."""
     me = runtime()
     if time.monotonic() - me.checked_at > stale_s:
-        with db.engine.connect() as connection:  # apart from the session: it must see what others committed
+        # apart from the session, because it must see what others committed; and never waiting for the session's own lock
+        with db.engine.connect().execution_options(writes=False) as connection:
             value = connection.scalar(select(Generation.value).where(Generation.id == 1)) or 0
         with me.lock:
             if value != me.generation:

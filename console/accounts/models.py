@@ -21,7 +21,8 @@ class Permission(StrEnum):
     MANAGE_APIS = "manage_apis"
     READ_CATALOG = "read_catalog"
     USE_APPLICATIONS = "use_applications"
-    READ_APPLICATIONS = "read_applications"
+    READ_APPLICATIONS = "read_applications"  # of her teams
+    READ_ALL_APPLICATIONS = "read_all_applications"
     DECIDE_SUBSCRIPTIONS = "decide_subscriptions"
     READ_LOGS = "read_logs"
     READ_NODES = "read_nodes"
@@ -50,9 +51,18 @@ class Role(StrEnum):
 
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(P),
-    Role.DEVELOPER: EVERYBODY | {P.READ_CATALOG, P.USE_APPLICATIONS},
+    Role.DEVELOPER: EVERYBODY | {P.READ_CATALOG, P.READ_APPLICATIONS, P.USE_APPLICATIONS},
     Role.AUDITOR: EVERYBODY
-    | {P.READ_APIS, P.READ_CATALOG, P.READ_APPLICATIONS, P.READ_LOGS, P.READ_NODES, P.READ_KEYS, P.READ_AUDIT}
+    | {
+        P.READ_APIS,
+        P.READ_CATALOG,
+        P.READ_APPLICATIONS,
+        P.READ_ALL_APPLICATIONS,
+        P.READ_LOGS,
+        P.READ_NODES,
+        P.READ_KEYS,
+        P.READ_AUDIT,
+    }
     | {P.READ_PEOPLE, P.READ_SETTINGS},
 }
 

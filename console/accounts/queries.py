@@ -43,7 +43,7 @@ def teams_of(person: Person) -> list[Team]:
 
 def team_sizes() -> dict[int, int]:
     rows = db.session.execute(select(Team.id, func.count(Person.id)).join(Team.people).group_by(Team.id).limit(500))
-    return dict(rows)
+    return {row[0]: row[1] for row in rows}
 
 
 def open_invitations() -> list[Link]:

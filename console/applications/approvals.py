@@ -18,7 +18,7 @@ P = Permission
 
 
 @blueprint.get("/approvals")
-@requires(P.READ_APPLICATIONS)
+@requires(P.READ_ALL_APPLICATIONS)
 def index() -> Response:
     return _page(request.args.get("state", SubscriptionState.PENDING))
 

@@ -18,7 +18,7 @@ PAGE = 30
 
 def _visible(person: Person) -> Select[Application]:
     query = select(Application)
-    if not person.may(Permission.READ_APPLICATIONS):
+    if not person.may(Permission.READ_ALL_APPLICATIONS):
         query = query.where(Application.team_id.in_(person.team_ids))
     return query
 
@@ -65,7 +65,7 @@ def find_subscription(subscription_id: int, *, by: Person) -> Subscription:
     query = select(Subscription).where(Subscription.id == subscription_id).options(*_whole())
     subscription = db.session.scalars(query).first()
     if subscription is None or not (
-        by.may(Permission.READ_APPLICATIONS) or subscription.application.team_id in by.team_ids
+        by.may(Permission.READ_ALL_APPLICATIONS) or subscription.application.team_id in by.team_ids
     ):
         raise NotFound("There is no such subscription.")
     return subscription

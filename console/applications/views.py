@@ -31,7 +31,7 @@ class ApplicationForm(Form):
 
 
 @blueprint.get("/applications")
-@requires(P.USE_APPLICATIONS)
+@requires(P.READ_APPLICATIONS)
 def index() -> Response:
     return _index()
 
@@ -73,7 +73,7 @@ def create() -> Response:
 
 
 @blueprint.get("/applications/<int:application_id>")
-@requires(P.USE_APPLICATIONS)
+@requires(P.READ_APPLICATIONS)
 def show(application_id: int) -> Response:
     application = queries.find_application(application_id, by=me())
     mine = application.team_id in me().team_ids or me().may(P.DECIDE_SUBSCRIPTIONS)

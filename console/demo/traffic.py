@@ -92,7 +92,7 @@ def _flush(block: list[Row]) -> None:
         sums[key] += 1
         times[key] += row[spent]
     numbered = [(((row[0] - EPOCH_US) << SEQUENCE_BITS) | (i & 4095), *row[1:]) for i, row in enumerate(block)]
-    with runtime().logs.engine.begin() as connection:
+    with runtime().logs.writing() as connection:
         _insert_rows(connection, numbered)
         add_hours(connection, {key: (count, times[key]) for key, count in sums.items()})
 

@@ -38,4 +38,4 @@ def node_by_credential(credential: str) -> int | None:
 
 
 def node_names() -> dict[int, str]:
-    return dict(db.session.execute(select(Node.id, Node.name).limit(1000)))
+    return {row.id: row.name for row in db.session.execute(select(Node.id, Node.name).limit(1000))}

@@ -95,15 +95,28 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine = create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=not url.startswith("sqlite"))
+        self.engine = create_engine(
+            url,
+            pool_size=10,
+            max_overflow=10,
+            pool_pre_ping=not url.startswith("sqlite"),
+            execution_options={"writes": False},
+        )
         prepare_engine(self.engine)
 
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection that may write; what it wrote is kept when the block ends without an error."""
+        with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
     def prepare(self) -> None:
-        metadata.create_all(self.engine)
+        with self.writing() as connection:
+            metadata.create_all(connection)
 
     def ready(self) -> None:
         with self.engine.connect() as connection:

@@ -111,7 +111,7 @@ def index() -> Response:
 
 
 @blueprint.get("/applications/<int:application_id>/logs")
-@requires(P.USE_APPLICATIONS)
+@requires(P.READ_APPLICATIONS)
 def of_application(application_id: int) -> Response:
     return _page(find_application(application_id, by=me()))
 
@@ -174,7 +174,7 @@ def show(record_id: int) -> Response:
 
 
 @blueprint.get("/applications/<int:application_id>/logs/<int:record_id>")
-@requires(P.USE_APPLICATIONS)
+@requires(P.READ_APPLICATIONS)
 def show_of_application(application_id: int, record_id: int) -> Response:
     return _record(record_id, find_application(application_id, by=me()))
 

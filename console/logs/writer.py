@@ -90,9 +90,8 @@ class Writer:
     def _commit(self, group: list[Waiting]) -> None:
         for _ in range(5):
             try:
-                with self._turn(), self.store.engine.connect() as connection:
+                with self._turn(), self.store.writing() as connection:
                     self._insert(connection, group)
-                    connection.commit()
                 return
             except IntegrityError:  # another worker used the same microsecond and sequence: number them again
                 continue

@@ -32,9 +32,9 @@ NAVIGATION = (
     Entry("Overview", "layout-dashboard", "home.overview", P.SIGNED_IN),
     Entry("APIs", "braces", "apis.index", P.READ_APIS),
     Entry("Catalog", "book-open", "catalog.index", P.READ_CATALOG),
-    Entry("My applications", "box", "applications.index", P.USE_APPLICATIONS),
-    Entry("Applications", "box", "applications.index", P.READ_APPLICATIONS, "People"),
-    Entry("Approvals", "shield-check", "approvals.index", P.READ_APPLICATIONS, "People", count=True),
+    Entry("My applications", "box", "applications.index", P.READ_APPLICATIONS),
+    Entry("Applications", "box", "applications.index", P.READ_ALL_APPLICATIONS, "People"),
+    Entry("Approvals", "shield-check", "approvals.index", P.READ_ALL_APPLICATIONS, "People", count=True),
     Entry("People", "users", "people.index", P.READ_PEOPLE, "People"),
     Entry("Request logs", "scroll-text", "logs.index", P.READ_LOGS, "Traffic"),
     Entry("Nodes", "server", "gateway.index", P.READ_NODES, "Traffic"),
@@ -67,7 +67,7 @@ def navigation(person: Person) -> list[tuple[str, list[dict[str, Any]]]]:
     """Sections with the entries that this person may open."""
     sections: dict[str, list[dict[str, Any]]] = {name: [] for name in ORDER}
     here = (request.endpoint or "").split(".")[0]
-    reads_all = person.may(P.READ_APPLICATIONS)
+    reads_all = person.may(P.READ_ALL_APPLICATIONS)
     for entry in NAVIGATION:
         if not person.may(entry.permission) or (entry.label == "My applications" and reads_all):
             continue
