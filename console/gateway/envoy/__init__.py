@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from .base import SYSTEM_CAS, Json, Operation, Origin, Version, discovery
 from .clusters import bootstrap, clusters, secret
@@ -18,6 +19,8 @@ from .fold import fold
 from .listener import listener
 from .routes import routes
 
+PLAIN = "/%:@!$&'()*+,;=-._~"  # what a path holds as it is (RFC 3986 section 3.3)
+PARAMETERS = "(;[^/]*)?"
 FILES = ("sds.json", "cds.json", "lds.json", "rds.json")
 
 
@@ -87,8 +90,15 @@ def version(said: dict[str, Any]) -> Version:
 
 
 def operation(prefix: str, said: dict[str, Any]) -> Operation:
-    """A path template as an RE2 pattern of the whole public path; HEAD needs what GET needs."""
+    """A path template as an RE2 pattern of the whole public path; HEAD needs what GET needs.
+
+    Backends differ in how they read a path: the pattern holds in any case, with ``;parameters``, and percent-encoded.
+    """
     parts = re.split(r"(\{[^}]*\})", prefix + str(said["path"]).rstrip("/"))
-    pattern = "".join("[^/]+" if part.startswith("{") else re.escape(part) for part in parts)
+    pattern = "".join("[^/]+" if part.startswith("{") else _literally(part) for part in parts)
     methods = ("GET", "HEAD") if said["method"] == "GET" else (said["method"],)
-    return Operation(methods, pattern + "/?", tuple(said["scopes"]))
+    return Operation(methods, f"(?i){pattern}{PARAMETERS}(/{PARAMETERS})*", tuple(said["scopes"]))
+
+
+def _literally(text: str) -> str:
+    return re.escape(quote(text, safe=PLAIN)).replace("/", PARAMETERS + "/")

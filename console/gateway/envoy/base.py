@@ -24,6 +24,10 @@ PROBLEM = "urn:gatewright:problem:"
 T = "type.googleapis.com/"
 HTTP = T + "envoy.extensions.filters.http."
 IDENTITY_HEADERS = ("x-client-id", "x-token-jti")
+# with these some backends take another method or path than the one whose scope was checked
+OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url")
+# a letter, digit, dash, dot or underscore written as %xx, and ..; for .. : no client needs to, some backends read through it
+DISGUISED = r"(?i).*(%(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|00)|/\.\.?;).*"
 
 # names of the HTTP filters = keys of typed_per_filter_config
 CREDENTIAL, REVOKED, ACCESS, SCOPE, SCOPE_GATE = "credential", "revoked", "access", "scope", "scope_gate"

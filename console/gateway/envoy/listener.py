@@ -13,6 +13,7 @@ from .base import (
     IDENTITY_HEADERS,
     JWT,
     NAMESPACE,
+    OVERRIDES,
     REQUIREMENT,
     REVOKED,
     ROUTES,
@@ -89,7 +90,7 @@ def listener(
     realm: str,
     trusted_hops: int = 0,
 ) -> Json:
-    strip: list[Json] = [{"remove": h} for h in IDENTITY_HEADERS]
+    strip: list[Json] = [{"remove": h} for h in (*IDENTITY_HEADERS, *OVERRIDES)]
     strip.append({"remove_on_match": {"key_matcher": {"prefix": "x-gatewright-", "ignore_case": True}}})
     provider = {
         "issuer": issuer,

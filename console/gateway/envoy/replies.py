@@ -153,6 +153,13 @@ def local_replies(realm: str) -> Json:
                 "The gateway could not tell whether this credential is one that this API takes.",
             ),
             _mapper(
+                rbac("disguised_path"),
+                "disguised_path",
+                "The path hides letters behind percent signs",
+                "Send letters, digits, dots, dashes and underscores of the path as they are, not as %%xx.",
+                400,
+            ),
+            _mapper(
                 rbac("subscription_ended"),
                 "subscription_ended",
                 "The subscription has ended",

@@ -8,6 +8,7 @@ import re
 from .base import (
     ACCESS,
     CREDENTIAL,
+    DISGUISED,
     HEALTH,
     HTTP,
     JWT,
@@ -79,6 +80,9 @@ def _protection(v: Version) -> Json:
         access[credential_reason(v.accepts)] = _policy({"not_id": kinds})
         context = {"audience": v.audience, "accepts": " ".join(sorted(v.accepts))}
         per_filter[CREDENTIAL] = {"@type": HTTP + "lua.v3.LuaPerRoute", "filter_context": context}
+    if any(op.scopes for op in v.operations):
+        disguised = {"url_path": {"path": {"safe_regex": {"regex": DISGUISED}}}}
+        access["disguised_path"] = _policy({"any": True}, permissions=[disguised])
     if v.refused_clients:
         clients = [_metadata(JWT, ("jwt", "client_id"), _is(c)) for c in sorted(v.refused_clients)]
         access["subscription_ended"] = _policy(*clients)
