@@ -55,7 +55,7 @@ def parse(text: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Unacceptable(["This is not an OpenAPI document: it should be an object with `openapi`, `info`, `paths`."])
     problems = _version_problems(document) or _foreign_references(document)
-    problems = problems or _schema_problems(document) or _own_problems(document)
+    problems = problems or _schema_problems(document) or _odd_problems(document)
     if problems:
         raise Unacceptable(problems[:MOST_PROBLEMS] + _more(len(problems) - MOST_PROBLEMS))
     return document
@@ -134,6 +134,16 @@ def _schema_problems(document: dict[str, Any]) -> list[str]:
     return problems
 
 
+def _odd_problems(document: dict[str, Any]) -> list[str]:
+    """A reference may lead to something that its place has no use for; the official schemas do not follow it."""
+    try:
+        problems = _own_problems(document)
+        scopes(document)
+    except (TypeError, ValueError, AttributeError, KeyError):
+        return ["A $ref leads to something of another kind than its place needs, such as a schema in the place of a path."]
+    return problems
+
+
 def _own_problems(document: dict[str, Any]) -> list[str]:
     """What the official schemas do not say: references that lead nowhere, ids twice, path parameters undeclared."""
     problems = [
@@ -150,7 +160,7 @@ def _own_problems(document: dict[str, Any]) -> list[str]:
         elif isinstance(name, str):
             seen[name] = where
         declared = {p.get("name") for p in parameters(document, operation) if p.get("in") == "path"}
-        for missing in set(re.findall(r"\{([^}]+)\}", operation.path)) - declared:
+        for missing in set(re.findall(r"\{([^{}]+)\}", operation.path)) - declared:
             problems.append(f"{where}: the path parameter {missing} is not declared.")
     return problems
 
@@ -164,7 +174,7 @@ def resolve(document: dict[str, Any], reference: str) -> Any:
             part = part.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")
             if isinstance(here, dict) and part in here:
                 here = here[part]
-            elif isinstance(here, list) and part.isdigit() and int(part) < len(here):
+            elif isinstance(here, list) and part.isdecimal() and len(part) < 9 and int(part) < len(here):
                 here = here[int(part)]
             else:
                 return None

@@ -94,7 +94,7 @@ def operation(prefix: str, said: dict[str, Any]) -> Operation:
 
     Backends differ in how they read a path: the pattern holds in any case, with ``;parameters``, and percent-encoded.
     """
-    parts = re.split(r"(\{[^}]*\})", prefix + str(said["path"]).rstrip("/"))
+    parts = re.split(r"(\{[^{}]*\})", prefix + str(said["path"]).rstrip("/"))
     pattern = "".join("[^/]+" if part.startswith("{") else _literally(part) for part in parts)
     methods = ("GET", "HEAD") if said["method"] == "GET" else (said["method"],)
     return Operation(methods, f"(?i){pattern}{PARAMETERS}(/{PARAMETERS})*", tuple(said["scopes"]))
