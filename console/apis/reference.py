@@ -15,6 +15,8 @@ from .openapi import Operation, follow
 
 DEEPEST = 4
 MOST_FIELDS = 60
+MOST_STEPS = 400  # schemas looked at for one list of fields, or for one example
+LONGEST_WAY = 40  # schemas within schemas, by whatever keyword
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def build(document: dict[str, Any]) -> Reference:
     info = document.get("info") or {}
     groups: dict[str, list[Described]] = {}
     for operation in openapi.operations(document):
-        groups.setdefault(operation.tag or "Operations", []).append(_describe(document, operation))
+        groups.setdefault(operation.tag or "Operations", []).append(_describe_any(document, operation))
     return Reference(
         str(info.get("title", "")),
         str(info.get("version", "")),
@@ -74,6 +76,13 @@ def build(document: dict[str, Any]) -> Reference:
         openapi.scopes(document),
         groups,
     )
+
+
+def _describe_any(document: dict[str, Any], operation: Operation) -> Described:
+    try:
+        return _describe(document, operation)
+    except (TypeError, ValueError, AttributeError, KeyError):  # a reference led to another kind of thing
+        return Described(operation, [], None, [])
 
 
 def _describe(document: dict[str, Any], operation: Operation) -> Described:
@@ -103,27 +112,40 @@ def _body(document: dict[str, Any], holder: dict[str, Any]) -> Body | None:
     described = content[media] if isinstance(content[media], dict) else {}
     schema = described.get("schema") or {}
     fields: list[Field] = []
-    _fields(document, schema, 0, fields, ())
+    _fields(document, schema, 0, fields, (), Steps())
     return Body(media, fields, _example(document, described), kind_of(document, schema))
 
 
-def _fields(document: dict[str, Any], schema: Any, depth: int, out: list[Field], path: tuple[int, ...]) -> None:
+class Steps:
+    """How far one walk may still go: what branches at every step would never end."""
+
+    def __init__(self) -> None:
+        self.left = MOST_STEPS
+
+    def end(self, path: tuple[int, ...]) -> bool:
+        self.left -= 1
+        return self.left < 0 or len(path) > LONGEST_WAY
+
+
+def _fields(
+    document: dict[str, Any], schema: Any, depth: int, out: list[Field], path: tuple[int, ...], steps: Steps
+) -> None:
     """Properties, depth first; what was seen on the way here is not entered again."""
     schema = follow(document, schema)
-    if id(schema) in path or depth > DEEPEST or len(out) >= MOST_FIELDS:
+    if id(schema) in path or depth > DEEPEST or len(out) >= MOST_FIELDS or steps.end(path):
         return
     path = (*path, id(schema))
     if "items" in schema:
-        _fields(document, schema["items"], depth, out, path)
+        _fields(document, schema["items"], depth, out, path, steps)
     for part in schema.get("allOf") or []:
-        _fields(document, part, depth, out, path)
+        _fields(document, part, depth, out, path, steps)
     properties = schema.get("properties")
     for name, inner in properties.items() if isinstance(properties, dict) else ():
         whole = follow(document, inner)
         note = str(whole.get("description") or "") + _limits(whole)
         required = name in (schema.get("required") or [])
         out.append(Field(str(name), kind_of(document, inner), required, note.strip(), depth))
-        _fields(document, inner, depth + 1, out, path)
+        _fields(document, inner, depth + 1, out, path, steps)
 
 
 def kind_of(document: dict[str, Any], schema: Any) -> str:
@@ -160,17 +182,17 @@ def _example(document: dict[str, Any], described: dict[str, Any]) -> str:
     if value is None and isinstance(described.get("examples"), dict) and described["examples"]:
         value = follow(document, next(iter(described["examples"].values()))).get("value")
     if value is None:
-        value = sample(document, described.get("schema"), 0, ())
+        value = sample(document, described.get("schema"), 0, (), Steps())
     if value is None:
         return ""
     text = value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
     return text[:4000]
 
 
-def sample(document: dict[str, Any], schema: Any, depth: int, path: tuple[int, ...]) -> Any:
+def sample(document: dict[str, Any], schema: Any, depth: int, path: tuple[int, ...], steps: Steps) -> Any:
     """A value that fits the schema, from its own examples where it has any."""
     schema = follow(document, schema)
-    if not schema or depth > DEEPEST or id(schema) in path:
+    if not schema or depth > DEEPEST or id(schema) in path or steps.end(path):
         return None
     path = (*path, id(schema))
     for key in ("example", "default", "const"):
@@ -179,25 +201,27 @@ def sample(document: dict[str, Any], schema: Any, depth: int, path: tuple[int, .
     for key in ("examples", "enum"):
         if isinstance(schema.get(key), list) and schema[key]:
             return schema[key][0]
-    return _sample_of_kind(document, schema, depth, path)
+    return _sample_of_kind(document, schema, depth, path, steps)
 
 
-def _sample_of_kind(document: dict[str, Any], schema: dict[str, Any], depth: int, path: tuple[int, ...]) -> Any:
+def _sample_of_kind(
+    document: dict[str, Any], schema: dict[str, Any], depth: int, path: tuple[int, ...], steps: Steps
+) -> Any:
     if isinstance(schema.get("properties"), dict) or "allOf" in schema:
         out: dict[str, Any] = {}
         for part in schema.get("allOf") or []:
-            inner = sample(document, part, depth, path)
+            inner = sample(document, part, depth, path, steps)
             out |= inner if isinstance(inner, dict) else {}
         for name, inner in list((schema.get("properties") or {}).items())[:MOST_FIELDS]:
-            out[str(name)] = sample(document, inner, depth + 1, path)
+            out[str(name)] = sample(document, inner, depth + 1, path, steps)
         return out
     for word in ("oneOf", "anyOf"):
         if isinstance(schema.get(word), list) and schema[word]:
-            return sample(document, schema[word][0], depth, path)
+            return sample(document, schema[word][0], depth, path, steps)
     kind = schema.get("type")
     kind = kind[0] if isinstance(kind, list) and kind else kind
     if kind == "array":
-        inner = sample(document, schema.get("items"), depth + 1, path)
+        inner = sample(document, schema.get("items"), depth + 1, path, steps)
         return [] if inner is None else [inner]
     plain = {"string": "string", "integer": 0, "number": 0.0, "boolean": True}
     if kind == "string" and schema.get("format") in FORMATS:
