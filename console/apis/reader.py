@@ -6,6 +6,7 @@ duplicate keys are refused with their line, and YAML 1.1's surprises (``no`` is 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,7 @@ LARGEST_BYTES = 10 * 1024 * 1024
 DEEPEST = 100
 MOST_NODES = 2_000_000
 MOST_ALIAS_NODES = 100_000
+CHARACTERS_A_NODE = 100  # a long text counts for more than one value, so that its aliases do, too
 
 INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
@@ -42,13 +44,18 @@ def read(text: str) -> Any:
 
 
 def _json(text: str) -> Any:
-    depth = deepest = 0
-    for character in re.findall(r'[\[{}\]]|"(?:[^"\\]|\\.)*"', text):
-        depth += 1 if character in "[{" else -1 if character in "]}" else 0
-        deepest = max(deepest, depth)
-        if deepest > DEEPEST:
+    value = orjson.loads(text)  # it stops by itself at 1024 levels
+    waiting, nodes = [(value, 0)], 0
+    while waiting:
+        here, depth = waiting.pop()
+        inside = here.values() if isinstance(here, dict) else here
+        nodes += len(inside)
+        if depth > DEEPEST:
             raise Refused(f"The document is nested deeper than {DEEPEST} levels.")
-    return orjson.loads(text)
+        if nodes > MOST_NODES:
+            raise Refused(f"The document has more than {MOST_NODES:,} values.")
+        waiting.extend((v, depth + 1) for v in inside if isinstance(v, dict | list))
+    return value
 
 
 def _yaml(text: str) -> Any:
@@ -65,8 +72,8 @@ def _yaml(text: str) -> Any:
 class _Builder:
     def __init__(self, events: Iterator[Any]) -> None:
         self.events = events
-        self.anchors: dict[str, tuple[Any, int]] = {}
-        self.nodes = self.from_aliases = 0
+        self.anchors: dict[str, tuple[Any, int, int]] = {}  # value, size, height
+        self.nodes = self.from_aliases = self.deepest = 0
 
     def document(self) -> Any:
         next(self.events)  # stream start
@@ -85,23 +92,28 @@ class _Builder:
         if self.nodes > MOST_NODES:
             raise Refused(f"The document has more than {MOST_NODES:,} values.")
         if isinstance(event, yaml.AliasEvent):
-            return self.alias(event)
-        before = self.nodes
+            return self.alias(event, depth)
+        before, outside, self.deepest = self.nodes, self.deepest, depth
         if isinstance(event, yaml.ScalarEvent):
             value = scalar(event)
+            self.nodes += len(event.value) // CHARACTERS_A_NODE
         elif isinstance(event, yaml.MappingStartEvent):
             value = self.mapping(depth)
         else:
             value = self.sequence(depth)
         if event.anchor:
-            self.anchors[event.anchor] = (value, self.nodes - before + 1)
+            self.anchors[event.anchor] = (value, self.nodes - before + 1, self.deepest - depth)
+        self.deepest = max(self.deepest, outside)
         return value
 
-    def alias(self, event: Any) -> Any:
+    def alias(self, event: Any, depth: int) -> Any:
         line = event.start_mark.line + 1
         if event.anchor not in self.anchors:
             raise Refused(f"The alias *{event.anchor} at line {line} has no anchor before it.")
-        value, size = self.anchors[event.anchor]
+        value, size, height = self.anchors[event.anchor]
+        self.deepest = max(self.deepest, depth + height)
+        if self.deepest > DEEPEST:
+            raise Refused(f"The document is nested deeper than {DEEPEST} levels (line {line}).")
         self.nodes += size
         self.from_aliases += size
         if self.from_aliases > MOST_ALIAS_NODES:
@@ -118,6 +130,7 @@ class _Builder:
                 raise Refused(f"The key {event.value!r} is there twice; the second is at line {line}.")
             if event.value == "<<" and not event.style:
                 raise Refused(f"YAML merge keys (<<) are not part of OpenAPI (line {line}). Write the keys out.")
+            self.nodes += len(event.value) // CHARACTERS_A_NODE
             out[event.value] = self.node(next(self.events), depth + 1)
         return out
 
@@ -137,4 +150,6 @@ def scalar(event: Any) -> Any:
         return WORDS[text]
     if INTEGER.fullmatch(text):
         return int(text)
-    return float(text) if FLOAT.fullmatch(text) else text
+    if FLOAT.fullmatch(text) and math.isfinite(float(text)):  # JSON, where it is kept, has no infinity
+        return float(text)
+    return text
