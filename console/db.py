@@ -95,6 +95,10 @@ def will_write() -> None:
     _writing.set(True)
 
 
+def is_writing() -> bool:
+    return _writing.get()
+
+
 def will_read() -> None:
     _writing.set(False)
 
@@ -121,6 +125,7 @@ def release() -> None:
 @contextmanager
 def unit_of_work() -> Iterator[None]:
     """For the command line and the machine endpoints; pages get theirs from the request."""
+    db.session.rollback()  # what was read before may be old by now, and a read cannot become a write then
     will_write()
     try:
         yield

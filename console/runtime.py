@@ -17,7 +17,7 @@ from flask import current_app
 from sqlalchemy import select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .db import Model, db
+from .db import Model, db, is_writing
 
 if TYPE_CHECKING:
     from .config import Config
@@ -86,6 +86,8 @@ def remembered(key: Any, read: Callable[[], T]) -> T:
     try:
         return cast("T", memory[key])
     except KeyError:
+        if not is_writing():
+            db.session.rollback()  # a read under way sees the past, which must not be remembered as of now
         value = read()
         if len(memory) > 20_000:
             memory.clear()

@@ -42,6 +42,7 @@ def digest(document: bytes) -> str:
 
 
 def build() -> dict[str, Any]:
+    number = generation(0)  # first: what is read after it is as new or newer, never older
     query = (
         select(ApiVersion)
         .join(ApiVersion.api)
@@ -51,7 +52,7 @@ def build() -> dict[str, Any]:
     )
     ended = _ended_clients()
     return {
-        "generation": generation(0),
+        "generation": number,
         "issuer": runtime().config.public_url,
         "jwks": jwks(),
         "revoked": sorted(revoked() | _revoked_keys()),
