@@ -53,7 +53,7 @@ class ServerSessions(SessionInterface):
             fresh = ServerSession()
             fresh.stolen = True
             return fresh
-        g.session_row = row
+        g.session_row, g.session_seen_at = row, row.seen_at
         return ServerSession(dict(row.data), sid)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
@@ -111,10 +111,11 @@ def end() -> None:
 
 def note_seen() -> None:
     """Now and then, in a transaction of its own after the request's."""
-    row = g.get("session_row")
-    if row is not None and now() - row.seen_at > SEEN_EVERY:
+    seen_at = g.get("session_seen_at")  # not asked of the row: the request may have ended that session
+    sid = request.cookies.get(cookie_name(), "")
+    if seen_at is not None and now() - seen_at > SEEN_EVERY:
         with unit_of_work():
-            db.session.execute(update(Row).where(Row.digest == row.digest).values(seen_at=now()))
+            db.session.execute(update(Row).where(Row.digest == _digest(sid)).values(seen_at=now()))
 
 
 def _end_stolen(row: Row) -> None:
