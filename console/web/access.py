@@ -44,6 +44,7 @@ def me() -> Person:
 def install(app: Flask) -> None:
     manager = LoginManager(app)
     manager.session_protection = None  # sessions are bound to the browser by web.session
+    manager._load_user_from_remember_cookie = lambda cookie: None  # there is none; whatever bears its name is not read
 
     @manager.user_loader  # type: ignore[untyped-decorator]
     def load(person_id: str) -> Person | None:
@@ -98,7 +99,8 @@ def refuse_foreign() -> None:
 
 def local_path(target: str | None) -> str:
     """A path of ours to go on to, whatever was asked for."""
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or "\n" in target or "\r" in target:
+    # browsers drop tabs and line ends from an address, and read \ as /
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or any(ord(c) <= 32 for c in target):
         return "/"
     return target
 
