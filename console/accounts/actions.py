@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select, update
 
 from ..audit.actions import record
-from ..audit.models import Action
+from ..audit.models import Action, AuditEntry
 from ..credentials.secrets import LINK, digest, mint, well_formed
 from ..db import db, now, serialise
 from ..errors import Refused
@@ -18,6 +18,8 @@ INVITATION_LASTS = timedelta(days=7)
 RESET_LASTS = timedelta(hours=1)
 FREE_FAILURES = {"account": 5, "address": 20}
 LONGEST_WAIT = timedelta(minutes=15)
+KNOWN_FOR = timedelta(days=30)
+RESET_AGAIN_AFTER = timedelta(minutes=2)
 
 
 def create_admin(email: str, password: str, *, name: str = "", by: Person | None = None) -> Person:
@@ -103,6 +105,9 @@ def request_password_reset(email: str) -> tuple[Person, str] | None:
     person = db.session.scalars(select(Person).where(Person.email == email)).first()
     if person is None or not person.is_active:
         return None
+    lately = select(Link.id).where(Link.purpose == Purpose.PASSWORD_RESET, Link.person_id == person.id)
+    if db.session.scalar(lately.where(Link.created_at > now() - RESET_AGAIN_AFTER).limit(1)):
+        return None  # one is on its way; nobody else may fill her mailbox
     db.session.execute(
         delete(Link).where(Link.purpose == Purpose.PASSWORD_RESET, Link.person_id == person.id, Link.used_at.is_(None))
     )
@@ -230,16 +235,29 @@ def sent_before(person: Person, token: str) -> bool:
 
 def waiting_time(email: str, address: str) -> timedelta:
     """How long until the next sign-in of this account, or from this address, may be tried."""
-    rows = db.session.scalars(select(Throttle).where(Throttle.key.in_([f"account {email}", f"address {address}"])))
+    rows = db.session.scalars(select(Throttle).where(Throttle.key.in_(_throttles(email, address))))
     return max((row.wait() for row in rows), default=timedelta())
 
 
+def _throttles(email: str, address: str) -> tuple[str, str]:
+    """The keys of the account and of the address.
+
+    Where she has signed in from lately counts apart: else somebody who fails on purpose locks her out for good.
+    """
+    known = select(AuditEntry.id).join(Person, Person.id == AuditEntry.actor_id).where(
+        Person.email == email, AuditEntry.action == Action.SESSION_OPENED, AuditEntry.address == address
+    )
+    since = AuditEntry.at > now() - KNOWN_FOR
+    account = f"account {email} at {address}" if db.session.scalar(known.where(since).limit(1)) else f"account {email}"
+    return account[:300], f"address {address}"[:300]
+
+
 def note_failure(email: str, address: str) -> None:
-    for kind, value in (("account", email), ("address", address)):
-        serialise(f"throttle {value}")
-        row = db.session.get(Throttle, f"{kind} {value}")
+    for kind, key in zip(FREE_FAILURES, _throttles(email, address), strict=True):
+        serialise(f"throttle {key}")
+        row = db.session.get(Throttle, key)
         if row is None:
-            row = Throttle(key=f"{kind} {value}"[:300], failures=0)
+            row = Throttle(key=key, failures=0)
             db.session.add(row)
         if row.failed_at and now() - row.failed_at > timedelta(hours=1):
             row.failures = 0
@@ -249,5 +267,5 @@ def note_failure(email: str, address: str) -> None:
             row.blocked_until = now() + min(timedelta(seconds=2 ** min(excess, 12)), LONGEST_WAIT)
 
 
-def forget_failures(email: str) -> None:
-    db.session.execute(delete(Throttle).where(Throttle.key == f"account {email}"))
+def forget_failures(email: str, address: str) -> None:
+    db.session.execute(delete(Throttle).where(Throttle.key == _throttles(email, address)[0]))

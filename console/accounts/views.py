@@ -46,14 +46,21 @@ def sign_in() -> Response:
         return render("accounts/login.html", status=422, form=form, next=target, first=False)
     wait = actions.waiting_time(email.lower(), request.remote_addr or "")
     if wait > timedelta():
-        form.form_errors.append(f"Too many attempts. Try again in {distance(max(wait, timedelta(seconds=1)))}.")
-        return render("accounts/login.html", status=429, form=form, next=target, first=False)
+        return _ask_to_wait(form, target, wait)
     person = person_by_email(email)
     stored = person.password_hash if person else None
     release()  # the hash takes a while; nobody should wait for the database meanwhile
     if not verify_password(password, stored) or person is None or not person.is_active:
         return _refuse_sign_in(form, target, person)
+    wait = actions.waiting_time(email.lower(), request.remote_addr or "")
+    if wait > timedelta():  # others were tried while this one was checked
+        return _ask_to_wait(form, target, wait)
     return _welcome(person, target)
+
+
+def _ask_to_wait(form: LoginForm, target: str, wait: timedelta) -> Response:
+    form.form_errors.append(f"Too many attempts. Try again in {distance(max(wait, timedelta(seconds=1)))}.")
+    return render("accounts/login.html", status=429, form=form, next=target, first=False)
 
 
 def _refuse_sign_in(form: LoginForm, target: str, person: Person | None) -> Response:
@@ -66,7 +73,7 @@ def _refuse_sign_in(form: LoginForm, target: str, person: Person | None) -> Resp
 
 
 def _welcome(person: Person, target: str) -> Response:
-    actions.forget_failures(person.email)
+    actions.forget_failures(person.email, request.remote_addr or "")
     session.rotate()
     login_user(person)
     person.signed_in_at = now()
