@@ -22,7 +22,8 @@ def hash_password(password: str, *, email: str = "") -> str:
     if len(password) > LONGEST:
         raise Refused(f"Use at most {LONGEST} characters.", "password")
     plain = password.lower()
-    if len(set(plain)) < 5 or (email and email.split("@")[0] in plain):
+    local = email.split("@")[0]
+    if len(set(plain)) < 5 or (len(local) > 3 and local in plain):
         raise Refused("That is too easy to guess: it repeats itself or holds your address.", "password")
     for word in GUESSED_FIRST:
         if len(plain.replace(word, "")) < 6:
