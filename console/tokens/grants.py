@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_plus
@@ -15,6 +15,7 @@ from ..errors import Refused
 from .issue import Token, issue_token
 
 NOBODY = "0" * 64
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # what else is asked for is neither looked up nor remembered
 
 
 class OAuthError(Refused):
@@ -61,7 +62,7 @@ def authenticate_client(authorization: str, form: Mapping[str, str]) -> Client:
         raise invalid_client("Use HTTP Basic, or client_id and client_secret in the form.")
     else:
         client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
-    found = client(client_id) if client_id else None
+    found = client(client_id) if CLIENT_ID.fullmatch(client_id) else None
     shown = digest(secret)
     matches = [hmac.compare_digest(shown, kept) for kept in (found.secrets if found else ()) or (NOBODY,)]
     if found is None or not any(matches):
@@ -77,7 +78,7 @@ def _basic(value: str) -> tuple[str, str]:
     """Both halves are form-encoded before base64 (RFC 6749 section 2.3.1)."""
     try:
         user, colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII, not UTF-8
         raise invalid_client("The Authorization header is not valid HTTP Basic.") from None
     if not colon:
         raise invalid_client("The Authorization header is not valid HTTP Basic.")

@@ -28,6 +28,8 @@ from .models import RevokedToken
 LONGEST = 8192
 SKEW_S = 5
 SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+KID = re.compile(r"[A-Za-z0-9_-]{43}")  # a thumbprint; what else is asked for is neither looked up nor remembered
+MOST_NAMES = 64
 INNER_HEADERS = frozenset({"alg", "kid", "typ"})
 OUTER_HEADERS = frozenset({"alg", "enc", "kid", "typ", "cty", "epk", "apu", "apv"})
 REQUIRED = ("iss", "sub", "aud", "client_id", "iat", "exp", "jti")
@@ -71,7 +73,7 @@ def _open(text: str, parts: list[str]) -> tuple[str, int]:
     if not all(SEGMENT.fullmatch(part) for part in parts):
         raise InvalidToken("The token is malformed.")
     header = _object(parts[0])
-    key = decrypter(header["kid"]) if isinstance(header.get("kid"), str) else None
+    key = decrypter(header["kid"]) if isinstance(header.get("kid"), str) and KID.fullmatch(header["kid"]) else None
     if key is None:
         raise InvalidToken("The token is encrypted to a key that this gateway does not have.")
     if (header.get("alg"), header.get("enc")) != (key.alg, key.enc) or not header.keys() <= OUTER_HEADERS:
@@ -151,7 +153,7 @@ def _object(segment: str) -> dict[str, Any]:
         value = orjson.loads(raw)
     except ValueError:
         raise InvalidToken("The token is malformed.") from None
-    if not isinstance(value, dict) or raw.count(b'":') < len(value) or _repeats(raw, value):
+    if not isinstance(value, dict) or len(value) > MOST_NAMES or raw.count(b'":') < len(value) or _repeats(raw, value):
         raise InvalidToken("The token is malformed.")
     return value
 
