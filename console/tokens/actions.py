@@ -13,7 +13,7 @@ from ..applications.models import Application
 from ..applications.queries import subscription_of
 from ..audit.actions import record
 from ..audit.models import Action
-from ..db import db, now
+from ..db import db, now, serialise
 from ..errors import Refused
 from ..runtime import changed
 from .grants import allowed_scope
@@ -70,6 +70,7 @@ def revoke_issued(token: IssuedToken, *, by: Person) -> None:
 
 def revoke_jti(jti: str, expires_at: datetime) -> None:
     """Every worker and every gateway node refuses it within two seconds. Idempotent."""
+    serialise(f"token {jti}")
     db.session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now()))
     if db.session.get(RevokedToken, jti) is None:
         db.session.add(RevokedToken(jti=jti, expires_at=expires_at))
