@@ -63,7 +63,7 @@ def show(entry_id: int) -> Response:
 @requires(P.READ_AUDIT)
 def export() -> Response:
     """Everything that is filtered, as CSV or NDJSON; that it was taken away is an entry itself."""
-    asked, form = _asked(), request.args.get("format", "csv")
+    asked, form = _asked(), "ndjson" if request.args.get("format") == "ndjson" else "csv"
     db.session.rollback()
     will_write()
     record(Action.AUDIT_EXPORTED, None, by=me(), name="audit trail", changes=asked | {"format": form})
@@ -96,4 +96,4 @@ def _line(values: object) -> str:
 
 def cell(value: object) -> object:
     """A spreadsheet would run a text that begins like a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(tuple("=+-@\t\r\n")) else value
