@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, g, render_template, request
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from ..db import db
@@ -31,6 +32,8 @@ WORDS = {
 def install(app: Flask) -> None:
     app.register_error_handler(Refused, refused)
     app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(DataError, unstorable)
+    app.register_error_handler(OverflowError, unstorable)
     app.register_error_handler(Exception, broken)
 
 
@@ -42,6 +45,13 @@ def refused(error: Refused) -> tuple[str, int]:
 def http_error(error: HTTPException) -> tuple[str, int]:
     db.session.rollback()
     return page(error.code or 500)
+
+
+def unstorable(error: Exception) -> tuple[str, int]:
+    """A number or a text that no database column holds, such as 10^30 or NUL; nobody has such a thing."""
+    db.session.rollback()
+    log.warning("request.unstorable", path=request.path, error=type(error).__name__)
+    return page(400)
 
 
 def broken(error: Exception) -> tuple[str, int]:
