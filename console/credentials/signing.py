@@ -16,7 +16,7 @@ from .models import KeyState, SigningKey
 
 ALG = "ES256"
 PUBLISH_LEAD_S = 900  # the JWKS max-age: no verifier may see a signature before it can have seen the key
-LINGER_S = 3600 + 60  # the longest token lifetime, and clock skew: signed tokens stay good until they expire
+LINGER_S = 24 * 3600 + 60  # the longest token lifetime, and clock skew: signed tokens stay good until they expire
 
 
 def ensure_signing_keys() -> None:
