@@ -48,6 +48,7 @@ def _deliver(url: str, message: EmailMessage) -> None:
     else:
         server = smtplib.SMTP(host, parts.port or 25, timeout=TIMEOUT_S)
     with server:
+        server.ehlo_or_helo_if_needed()  # the server says what it can only when greeted
         if parts.scheme != "smtps" and server.has_extn("starttls"):
             server.starttls(context=ssl.create_default_context())
         if parts.username:
