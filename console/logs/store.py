@@ -99,6 +99,7 @@ class Store:
             url,
             pool_size=10,
             max_overflow=10,
+            hide_parameters=True,  # the values are other people's
             pool_pre_ping=not url.startswith("sqlite"),
             execution_options={"writes": False},
         )
