@@ -121,7 +121,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
 
 def _typed(name: str, kind: str, text: str) -> object:
     if kind == "int":
-        if not text.isdigit():
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
             raise Refused(f"GATEWRIGHT_{name.upper()} is {text!r}; it must be a whole number.")
         return int(text)
     if kind.startswith("tuple"):
