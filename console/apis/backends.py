@@ -55,6 +55,8 @@ def unreachable(url: str) -> str | None:
         return f"{parts.hostname} does not answer on port {port}."
     except socket.gaierror:
         return f"The name {parts.hostname} cannot be resolved."
+    except UnicodeError:
+        return f"{parts.hostname} is no name that a host can have."
     except OSError:
         return f"Nothing listens at {parts.hostname} on port {port}."
     return None
