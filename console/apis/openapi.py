@@ -260,4 +260,4 @@ def scopes(document: dict[str, Any]) -> dict[str, str]:
 def first_server(document: dict[str, Any]) -> str:
     servers = document.get("servers") or []
     url = servers[0].get("url", "") if servers and isinstance(servers[0], dict) else ""
-    return url if url.startswith(("http://", "https://")) and "{" not in url else ""
+    return url if url.startswith(("http://", "https://")) and "{" not in url and len(url) <= 300 else ""
