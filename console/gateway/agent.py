@@ -119,7 +119,7 @@ class Agent:
             try:
                 self._keep_envoy_alive()
                 self._poll()
-            except (OSError, http.client.HTTPException) as problem:
+            except (OSError, http.client.HTTPException, ValueError, Rejected) as problem:
                 say(f"the console cannot be reached ({problem}); serving what is there")
                 self.stopping.wait(1)
         self._stop_envoy()
@@ -163,7 +163,10 @@ class Agent:
         self.console.ask("POST", "/gateway/report", report)
 
     def _apply(self, bundle: dict[str, Any]) -> None:
-        rendered = render(bundle, self.place)
+        try:
+            rendered = render(bundle, self.place)
+        except (ValueError, KeyError, TypeError) as problem:
+            raise Rejected(f"This node cannot read it: {problem!r}") from None
         self._validate(rendered)
         self.files.xds.mkdir(parents=True, exist_ok=True, mode=0o700)
         write(self.files.home / "envoy.json", rendered.bootstrap)
