@@ -6,9 +6,12 @@ exactly that address; redirects are followed a few times under the same rule. Si
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
+import threading
 import time
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
@@ -31,7 +34,10 @@ def fetch_document(url: str) -> str:
                 return answer.decode("utf-8-sig")
             except UnicodeDecodeError:
                 raise Refused(f"{url} is not UTF-8 text.", "url") from None
-        url = urljoin(url, location)
+        try:
+            url = urljoin(url, location)
+        except ValueError:
+            raise Refused(f"{url} redirects to what is no web address.", "url") from None
     raise Refused(f"{url} redirects too often.", "url")
 
 
@@ -39,7 +45,7 @@ def public_address(host: str, port: int) -> str:
     """One address of ``host`` to connect to; every one it has must be allowed."""
     try:
         found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         raise Refused(f"The name {host} cannot be resolved. Is it spelled right?", "url") from None
     allowed = f"{host}:{port}" in runtime().config.fetch_allow
     for address in found:
@@ -49,27 +55,30 @@ def public_address(host: str, port: int) -> str:
                 f"Add {host}:{port} to GATEWRIGHT_FETCH_ALLOW, or upload the file.",
                 "url",
             )
-    return sorted(found)[0]
+    return sorted(found, key=lambda address: (":" in address, address))[0]  # IPv4 first: it works nearly everywhere
 
 
 def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.split("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour
-        ip = inner or ip
-    return ip.is_global and not ip.is_multicast
+        ip = ip.ipv4_mapped or ip.sixtofour or ip
+    # reserved: NAT64 and IPv4-compatible addresses lead to IPv4 ones, which may be internal
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or (ip.version == 6 and ip.is_site_local))
 
 
 def _get(url: str, deadline: float) -> tuple[bytes, str | None]:
     parts = _split(url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    host, port = _ascii(parts.hostname or ""), parts.port or (443 if parts.scheme == "https" else 80)
     pool = _pool(parts.scheme, public_address(host, port), host, port)
+    watch = threading.Timer(max(0.0, deadline - time.monotonic()), _hang_up, (pool,))
+    watch.daemon = True
+    watch.start()
     try:
         answer = pool.urlopen(
             "GET",
             (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
             headers={
-                "Host": parts.netloc,
+                "Host": _authority(host, parts.port),
                 "Accept": "application/json, application/yaml, */*",
                 "Accept-Encoding": "identity",
             },
@@ -78,14 +87,19 @@ def _get(url: str, deadline: float) -> tuple[bytes, str | None]:
             preload_content=False,
             timeout=urllib3.Timeout(connect=5, read=5),
         )
+        if time.monotonic() > deadline:
+            raise _too_slow(url)
         if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
             return b"", answer.headers["Location"]
         if answer.status != 200:
             raise Refused(f"{url} answered {answer.status}.", "url")
         return _body(answer, url, deadline), None
-    except urllib3.exceptions.HTTPError as problem:
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
+        if time.monotonic() > deadline:
+            raise _too_slow(url) from None
         raise Refused(f"{url} cannot be fetched: {_plainly(problem)}.", "url") from None
     finally:
+        watch.cancel()
         pool.close()
 
 
@@ -95,26 +109,61 @@ def _split(url: str):  # type: ignore[no-untyped-def]
         _ = parts.port
     except ValueError:
         raise Refused("That is not a web address.", "url") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise Refused("Give an http:// or https:// address without a user name in it.", "url")
     return parts
 
 
+def _ascii(host: str) -> str:
+    """As it is looked up, and as certificates write it."""
+    try:
+        return host if ":" in host else host.encode("idna").decode()
+    except UnicodeError:
+        raise Refused(f"{host} is no name that a host can have.", "url") from None
+
+
+def _authority(host: str, port: int | None) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"{name}:{port}" if port else name
+
+
 def _pool(scheme: str, address: str, host: str, port: int) -> urllib3.HTTPConnectionPool:
+    pool: urllib3.HTTPConnectionPool
     if scheme == "https":
-        return urllib3.HTTPSConnectionPool(address, port, server_hostname=host, assert_hostname=host)
-    return urllib3.HTTPConnectionPool(address, port)
+        pool = urllib3.HTTPSConnectionPool(address, port, server_hostname=host, assert_hostname=host)
+    else:
+        pool = urllib3.HTTPConnectionPool(address, port)
+    make, pool.made = pool._new_conn, []  # type: ignore[attr-defined]
+
+    def remember() -> Any:
+        pool.made.append(make())  # type: ignore[attr-defined]
+        return pool.made[-1]  # type: ignore[attr-defined]
+
+    pool._new_conn = remember  # type: ignore[method-assign]
+    return pool
+
+
+def _hang_up(pool: Any) -> None:
+    """A server that drips a byte now and then never runs into a timeout of its own."""
+    for connection in pool.made:
+        if connection.sock is not None:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _body(answer: urllib3.BaseHTTPResponse, url: str, deadline: float) -> bytes:
     body = b""
-    while chunk := answer.read(65536, decode_content=False):
+    while chunk := answer.read1(65536, decode_content=False):
         body += chunk
         if len(body) > LARGEST_BYTES:
             raise Refused(f"{url} is larger than {LARGEST_BYTES // 1024 // 1024} MB.", "url")
         if time.monotonic() > deadline:
-            raise Refused(f"{url} took longer than {TIMEOUT_S:.0f} seconds.", "url")
+            raise _too_slow(url)
     return body
+
+
+def _too_slow(url: str) -> Refused:
+    return Refused(f"{url} took longer than {TIMEOUT_S:.0f} seconds.", "url")
 
 
 def _plainly(problem: Exception) -> str:
