@@ -45,6 +45,8 @@ def inflate(body: bytes, encoding: str) -> bytes:
         try:
             stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
             plain = stream.decompress(body, LARGEST_BYTES + 1)
+            if not stream.eof and len(plain) <= LARGEST_BYTES:
+                raise zlib.error("cut short")
         except zlib.error:
             raise Undecodable("The body is not gzip.") from None
     else:

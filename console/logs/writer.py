@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -78,14 +79,23 @@ class Writer:
             with contextlib.suppress(queue.Empty):
                 while len(group) < MOST_TOGETHER:
                     group.append(self.queue.get_nowait())
-            try:
-                self._commit(group)
-            except Exception as problem:  # every sender learns of it and sends again
-                log.error("logs.write_failed", error=str(problem)[:300])
-                for waiting in group:
-                    waiting.problem = problem
+            if not self._try(group):
+                for waiting in group if len(group) > 1 else ():  # one of them is at fault; the others are kept
+                    self._try([waiting])
             for waiting in group:
                 waiting.done.set()
+
+    def _try(self, group: list[Waiting]) -> bool:
+        try:
+            self._commit(group)
+        except Exception as problem:  # every sender learns of it and sends again
+            log.error("logs.write_failed", error=str(problem)[:300])
+            for waiting in group:
+                waiting.problem = problem
+            return False
+        for waiting in group:
+            waiting.problem = None
+        return True
 
     def _commit(self, group: list[Waiting]) -> None:
         for _ in range(5):
@@ -146,9 +156,12 @@ def _insert_rows(connection: Connection, rows: list[Row]) -> None:
             raise IntegrityError("INSERT INTO log_record", None, problem) from problem
         return
     cursor = connection.connection.cursor()
-    with cursor.copy(f"COPY log_record ({','.join(COLUMNS)}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+    try:
+        with cursor.copy(f"COPY log_record ({','.join(COLUMNS)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.IntegrityError as problem:  # past SQLAlchemy, which would have said it its way
+        raise IntegrityError("COPY log_record", None, problem) from problem
 
 
 def _add_hours(connection: Connection, rows: list[Row]) -> None:
