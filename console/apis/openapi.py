@@ -21,6 +21,7 @@ from .reader import read
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 REFERENCES = ("$ref", "$dynamicRef", "operationRef", "externalValue")
 MOST_PROBLEMS = 8
+SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")  # RFC 6749 section 3.3; the gateway writes it into a header
 
 
 class Unacceptable(Refused):
@@ -154,6 +155,7 @@ def _own_problems(document: dict[str, Any]) -> list[str]:
     seen: dict[str, str] = {}
     for operation in operations(document):
         where = f"{operation.method.upper()} {operation.path}"
+        problems += [f"{where}: {s[:80]!r} is no scope name." for s in operation.scopes if not SCOPE.fullmatch(s)]
         name = operation.body.get("operationId")
         if name in seen:
             problems.append(f"{where}: operationId {name} is taken by {seen[name]}.")
@@ -235,9 +237,9 @@ def _scopes_of(document: dict[str, Any], body: dict[str, Any]) -> tuple[str, ...
         return ()
     needed = []
     for requirement in requirements:
-        kinds = {follow(document, schemes.get(name)).get("type"): scopes for name, scopes in requirement.items()}
-        if "oauth2" in kinds or "openIdConnect" in kinds:
-            needed.append(tuple(kinds.get("oauth2") or kinds.get("openIdConnect") or ()))
+        asking = [s for n, s in requirement.items() if follow(document, schemes.get(n)).get("type") in ("oauth2", "openIdConnect")]
+        if asking:  # of several schemes in one requirement, all are needed
+            needed.append(tuple(dict.fromkeys(scope for scopes in asking for scope in scopes)))
         elif not requirement:
             return ()
     return needed[0] if len(needed) == 1 else ()
@@ -254,7 +256,7 @@ def scopes(document: dict[str, Any]) -> dict[str, str]:
     for operation in operations(document):
         for scope in operation.scopes:
             found.setdefault(scope, "")
-    return {k: v for k, v in found.items() if re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}", k)}
+    return {k: v for k, v in found.items() if SCOPE.fullmatch(k)}
 
 
 def first_server(document: dict[str, Any]) -> str:

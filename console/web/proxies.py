@@ -43,6 +43,16 @@ class Trusting:
             environ["HTTP_HOST"] = host
         # from the right: the first address that is no proxy of ours is the caller
         for address in reversed([a.strip() for a in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if a.strip()]):
+            if not _is_callers(address):
+                break
             environ["REMOTE_ADDR"] = address
             if not self.trusts(address):
                 break
+
+
+def _is_callers(address: str) -> bool:
+    """An address, and not this machine's own: what asks from there is trusted further, and never comes by a proxy."""
+    try:
+        return not ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
