@@ -34,9 +34,12 @@ class Choices:
     token_lifetime_s: int
 
 
-def import_document(text: str, team: Team, *, by: Person) -> ApiVersion:
-    """A draft from an OpenAPI document: of a new API, or a further version of the API with that title."""
-    document = openapi.parse(text)
+def import_document(text: str, team: Team, *, by: Person, document: dict[str, Any] | None = None) -> ApiVersion:
+    """A draft from an OpenAPI document: of a new API, or a further version of the API with that title.
+
+    ``document`` is what ``text`` says, where it was parsed already.
+    """
+    document = document or openapi.parse(text)
     info = document["info"]
     title, number = str(info["title"]).strip()[:120], str(info["version"]).strip()[:40]
     if not title or not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", number):

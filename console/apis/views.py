@@ -22,7 +22,7 @@ from . import actions, queries, reference
 from .fetch import fetch_document
 from .forms import ACCEPTS, ChoicesForm, ImportForm
 from .models import ApiVersion, State
-from .openapi import Unacceptable
+from .openapi import Unacceptable, parse
 
 blueprint = Blueprint("apis", __name__)
 P = Permission
@@ -74,6 +74,7 @@ def create() -> Response:
     if version is None:
         return render("apis/new.html", status=422, form=form, problems=problems)
     if sent_twice():
+        release()  # what it did is not done again
         return redirect(url_for("apis.index"))
     return redirect(url_for("apis.show", slug=version.api.slug, number=version.version))
 
@@ -82,18 +83,20 @@ def _import(form: ImportForm, problems: list[str]) -> ApiVersion | None:
     owner_id, by_id = form.team.data, me().id
     release()  # a fetch takes a while; nobody should wait for the database meanwhile
     text = form.attempt(_text, form)
-    if text is None:
+    document = None if text is None else form.attempt(_checked, text, problems)
+    if text is None or document is None:
         return None
     team = next((t for t in teams_of(me()) if t.id == owner_id), None)
     if team is None or me().id != by_id:
         form.form_errors.append("Choose a team of yours.")
         return None
-    return form.attempt(_import_or_problems, text, team, problems)
+    return form.attempt(actions.import_document, text, team, by=me(), document=document)
 
 
-def _import_or_problems(text: str, team: Any, problems: list[str]) -> ApiVersion:
+def _checked(text: str, problems: list[str]) -> dict[str, Any]:
+    """Before the database is asked: a large document takes seconds, and nobody should wait for the lock meanwhile."""
     try:
-        return actions.import_document(text, team, by=me())
+        return parse(text)
     except Unacceptable as unacceptable:
         problems.extend(unacceptable.problems)
         raise
