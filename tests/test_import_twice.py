@@ -18,7 +18,7 @@ from console.tokens.actions import revoke_jti
 from .conftest import ORDERS, SignIn
 
 
-def form(app: Flask, once: str) -> dict[str, str]:
+def form(once: str) -> dict[str, str]:
     return {"source": "paste", "document": ORDERS, "team": "1", "once": once}
 
 
@@ -28,8 +28,8 @@ def imports() -> int:
 
 def test_a_form_sent_twice_imports_once(app: Flask, sign_in: SignIn) -> None:
     alice = sign_in("alice")
-    assert alice.post("/apis/new", data=form(app, "a")).status_code == 302
-    assert alice.post("/apis/new", data=form(app, "a")).status_code == 302
+    assert alice.post("/apis/new", data=form("a")).status_code == 302
+    assert alice.post("/apis/new", data=form("a")).status_code == 302
     with app.app_context():
         assert imports() == 1
 
@@ -51,6 +51,6 @@ def test_others_may_write_while_a_document_is_read(app: Flask, sign_in: SignIn, 
 
     parse = views.parse
     monkeypatch.setattr(views, "parse", slowly)
-    assert sign_in("alice").post("/apis/new", data=form(app, "b")).status_code == 302
+    assert sign_in("alice").post("/apis/new", data=form("b")).status_code == 302
     assert took
     assert took[0] < 3
