@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .errors import Refused
 
@@ -114,6 +115,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     }
     if raw["env"] not in ("development", "production"):
         raise Refused(f"GATEWRIGHT_ENV is {raw['env']!r}; it must be development or production.")
+    _refuse_plain_http(raw["env"], str(values["public_url"]))
     if bool(raw["tls_cert"]) != bool(raw["tls_key"]):
         raise Refused("Set both GATEWRIGHT_TLS_CERT and GATEWRIGHT_TLS_KEY, or neither.")
     return Config(**values)  # type: ignore[arg-type]
@@ -136,6 +138,16 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
             raise Refused(f"{name} is not a setting. `gatewright settings` lists them.")
 
 
+def _refuse_plain_http(env: str, public_url: str) -> None:
+    """The address decides whether cookies are `Secure`; in production they are, unless all of it is on this machine."""
+    host = urlsplit(public_url).hostname or ""
+    if env == "production" and not public_url.startswith("https://") and host not in ("127.0.0.1", "localhost", "::1"):
+        raise Refused(
+            f"GATEWRIGHT_PUBLIC_URL is {public_url}. In production it must be https://, with a certificate of the console's "
+            "own (GATEWRIGHT_TLS_CERT, GATEWRIGHT_TLS_KEY) or a proxy's (GATEWRIGHT_TRUSTED_PROXIES)."
+        )
+
+
 def _database(url: str) -> str:
     """PostgreSQL is always spoken through psycopg 3, whatever the URL calls it."""
     for prefix in ("postgres://", "postgresql://"):
@@ -145,4 +157,7 @@ def _database(url: str) -> str:
 
 
 def _loopback(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104
+    """What a browser on this machine writes for the address that is listened on."""
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

@@ -22,6 +22,9 @@ def send(config: Config, to: str, subject: str, text: str) -> bool:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = config.mail_from, to, subject
     message.set_content(text)
+    if not config.smtp_url and config.production:  # a link in the log would be a way in for whoever reads logs
+        log.error("mail.not_sent", to=to, reason="GATEWRIGHT_SMTP_URL is not set")
+        return False
     if not config.smtp_url:
         print(f"\n--- mail to {to} (no SMTP is set up) ---\n{subject}\n\n{text}\n---\n", file=sys.stderr, flush=True)
         return False

@@ -22,7 +22,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         config = self.settings
         options: dict[str, Any] = {
-            "bind": f"{config.host}:{config.port}",
+            "bind": f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}",
             "workers": config.workers,
             "worker_class": "gthread",
             "threads": config.threads,

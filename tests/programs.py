@@ -54,7 +54,9 @@ class Installation:
 
 
 @contextmanager
-def installation(home: Path, command: tuple[str, ...] = (sys.executable, "-m", "console"), **settings: str) -> Iterator[Installation]:
+def installation(
+    home: Path, command: tuple[str, ...] = (sys.executable, "-m", "console"), **settings: str
+) -> Iterator[Installation]:
     """Start one of its own on free ports, wait until it says it is ready, stop it at the end."""
     ports = {name: free_port() for name in ("port", "gateway_port", "sample_port")}
     env = {k: v for k, v in os.environ.items() if not k.startswith("GATEWRIGHT_")}
@@ -62,7 +64,9 @@ def installation(home: Path, command: tuple[str, ...] = (sys.executable, "-m", "
     env |= {"GATEWRIGHT_LOG_LEVEL": "warning", "PYTHONPATH": str(PROJECT)} | settings
     log = home.parent / f"{home.name}.log"
     with open(log, "wb") as out:
-        process = subprocess.Popen([*command, "up"], stdout=out, stderr=out, env=env, cwd=home.parent, start_new_session=True)
+        process = subprocess.Popen(
+            [*command, "up"], stdout=out, stderr=out, env=env, cwd=home.parent, start_new_session=True
+        )
     me = Installation(
         f"http://127.0.0.1:{ports['port']}",
         f"http://127.0.0.1:{ports['gateway_port']}",

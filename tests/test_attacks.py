@@ -79,7 +79,9 @@ class Forge:
         header = {"alg": self.box.alg, "enc": self.box.enc, "kid": self.box.kid, "typ": "at+jwt", "cty": "JWT"} | head
         header = {k: v for k, v in header.items() if v is not None}
         registry = JWERegistry(algorithms=[header["alg"], header["enc"], "DEF"], strict_check_header=False)
-        return jwe.encrypt_compact(header, inside if isinstance(inside, bytes) else inside.encode(), self.box.key, registry=registry)
+        return jwe.encrypt_compact(
+            header, inside if isinstance(inside, bytes) else inside.encode(), self.box.key, registry=registry
+        )
 
     def reseal(self, **changes: Any) -> str:
         """The good encrypted token under another header."""
@@ -123,7 +125,10 @@ def dup(head: dict[str, Any], name: str, value: str) -> str:
     return "{" + f'"{name}":"{value}",' + json.dumps(head)[1:]
 
 
-P384 = {"kty": "EC", **{k: v for k, v in jwk.ECKey.generate_key("P-384").as_dict(private=False).items() if k in ("crv", "x", "y")}}
+P384 = {
+    "kty": "EC",
+    **{k: v for k, v in jwk.ECKey.generate_key("P-384").as_dict(private=False).items() if k in ("crv", "x", "y")},
+}
 X25519 = {"kty": "OKP", "crv": "X25519", "x": b64(bytes(32))}
 NOW = time.time()
 
@@ -164,9 +169,13 @@ ATTACKS: dict[str, Callable[[Forge], str]] = {
     "b64 false": lambda f: f.sign(f.head | {"crit": ["b64"], "b64": False}),
     # the signature
     "r and s zero": lambda f: f.raw(bytes(64)),
-    "r and s the order": lambda f: f.raw(bytes.fromhex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551") * 2),
+    "r and s the order": lambda f: f.raw(
+        bytes.fromhex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551") * 2
+    ),
     "signature as DER": lambda f: f.raw(f.der_signature()),
-    "signature padded with zeros": lambda f: f.raw(bytes(1) + unb64(f.signature())[:32] + bytes(1) + unb64(f.signature())[32:]),
+    "signature padded with zeros": lambda f: f.raw(
+        bytes(1) + unb64(f.signature())[:32] + bytes(1) + unb64(f.signature())[32:]
+    ),
     "signature one byte longer": lambda f: f.raw(unb64(f.signature()) + b"\x00"),
     "unused bits": lambda f: f.raw(f.bits()),
     "padding": lambda f: f.raw(f.signature() + "=="),
@@ -190,16 +199,28 @@ ATTACKS: dict[str, Callable[[Forge], str]] = {
     **{
         f"exp {name}": lambda f, v=value: f.sign(claims=json.dumps(f.without("exp"))[:-1] + f',"exp":{v}}}')
         for name, value in {
-            "Infinity": "Infinity", "-Infinity": "-Infinity", "NaN": "NaN", "true": "true", "text": '"9999999999"', "1e400": "1e400",
-            "null": "null", "a list": "[9999999999]", "past": str(int(NOW - 60)), "0": "0", "negative": "-1",
+            "Infinity": "Infinity",
+            "-Infinity": "-Infinity",
+            "NaN": "NaN",
+            "true": "true",
+            "text": '"9999999999"',
+            "1e400": "1e400",
+            "null": "null",
+            "a list": "[9999999999]",
+            "past": str(int(NOW - 60)),
+            "0": "0",
+            "negative": "-1",
         }.items()
-    },  # fmt: skip
+    },
     "exp missing": lambda f: f.sign(claims=f.without("exp")),
     "nbf future": lambda f: f.sign(claims=f.claims | {"nbf": NOW + 600}),
     "nbf a text": lambda f: f.sign(claims=f.claims | {"nbf": "0"}),
     "iat future": lambda f: f.sign(claims=f.claims | {"iat": NOW + 600}),
     # claims
-    **{f"{name} missing": lambda f, n=name: f.sign(claims=f.without(n)) for name in ("iss", "sub", "aud", "client_id", "iat", "jti")},
+    **{
+        f"{name} missing": lambda f, n=name: f.sign(claims=f.without(n))
+        for name in ("iss", "sub", "aud", "client_id", "iat", "jti")
+    },
     "iss a list": lambda f: f.sign(claims=f.claims | {"iss": [f.claims["iss"]]}),
     "iss longer": lambda f: f.sign(claims=f.claims | {"iss": f.claims["iss"] + ".evil.example"}),
     "iss shorter": lambda f: f.sign(claims=f.claims | {"iss": f.claims["iss"][:-1]}),
@@ -207,10 +228,15 @@ ATTACKS: dict[str, Callable[[Forge], str]] = {
     "sub a list": lambda f: f.sign(claims=f.claims | {"sub": [f.claims["sub"]]}),
     "jti a number": lambda f: f.sign(claims=f.claims | {"jti": 1}),
     # type
-    **{f"typ {typ}": lambda f, t=typ: f.sign(f.head | {"typ": t}) for typ in ("JWT", "dpop+jwt", "id_token+jwt", "logout+jwt", "", None)},
+    **{
+        f"typ {typ}": lambda f, t=typ: f.sign(f.head | {"typ": t})
+        for typ in ("JWT", "dpop+jwt", "id_token+jwt", "logout+jwt", "", None)
+    },
     "typ missing": lambda f: f.sign({k: v for k, v in f.head.items() if k != "typ"}),
     # forms
-    "JSON serialization": lambda f: json.dumps(dict(zip(("protected", "payload", "signature"), f.signed.split("."), strict=True))),
+    "JSON serialization": lambda f: json.dumps(
+        dict(zip(("protected", "payload", "signature"), f.signed.split("."), strict=True))
+    ),
     "JSON without signatures": lambda f: json.dumps({"payload": f.signed.split(".")[1], "signatures": []}),
     "JSON around a compact one": lambda f: json.dumps({"a": f.signed}),
     "a megabyte of claims": lambda f: f.sign(claims=f.claims | {"a": "a" * 1_000_000}),
@@ -241,7 +267,9 @@ ATTACKS: dict[str, Callable[[Forge], str]] = {
     "zip bomb": lambda f: f.seal(zlib.compress(b"a" * 4_000_000, 9)[2:-4], zip="DEF"),
     "zip at all": lambda f: f.seal(f.signed, zip="DEF"),
     "zip in the header": lambda f: f.reseal(zip="DEF"),
-    "PBES2 with endless rounds": lambda f: f.reseal(alg="PBES2-HS256+A128KW", p2c=2**31 - 1, p2s="YWFhYWFhYWE", epk=None),
+    "PBES2 with endless rounds": lambda f: f.reseal(
+        alg="PBES2-HS256+A128KW", p2c=2**31 - 1, p2s="YWFhYWFhYWE", epk=None
+    ),
     "PBES2 with many rounds": lambda f: f.reseal(alg="PBES2-HS512+A256KW", p2c=300_000, p2s="YWFhYWFhYWE", epk=None),
     "RSA1_5": lambda f: f.reseal(alg="RSA1_5"),
     "RSA-OAEP": lambda f: f.reseal(alg="RSA-OAEP-256"),
@@ -258,8 +286,12 @@ ATTACKS: dict[str, Callable[[Forge], str]] = {
     "JWE crit": lambda f: f.reseal(crit=["exp"]),
     "JWE jku": lambda f: f.reseal(jku="http://169.254.169.254/"),
     "JWE jwk": lambda f: f.reseal(jwk=f.jwk()),
-    "JWE header written otherwise": lambda f: ".".join([b64(json.dumps(f.outer, indent=1)), *f.encrypted.split(".")[1:]]),
-    "JWE as JSON": lambda f: json.dumps(dict(zip(("protected", "encrypted_key", "iv", "ciphertext", "tag"), f.encrypted.split("."), strict=True))),
+    "JWE header written otherwise": lambda f: ".".join(
+        [b64(json.dumps(f.outer, indent=1)), *f.encrypted.split(".")[1:]]
+    ),
+    "JWE as JSON": lambda f: json.dumps(
+        dict(zip(("protected", "encrypted_key", "iv", "ciphertext", "tag"), f.encrypted.split("."), strict=True))
+    ),
     "epk missing": lambda f: f.reseal(epk=None),
     "epk a text": lambda f: f.reseal(epk="a"),
     "epk a list": lambda f: f.reseal(epk=[]),
@@ -314,7 +346,7 @@ def test_every_attack_is_refused_quickly(forge: Forge) -> None:
 def test_only_invalid_token_leaves_the_verifier(forge: Forge) -> None:
     """Cuts, swaps and noise in good tokens; a change that is let through changed nothing that is signed."""
     chance = random.Random(20261123)
-    alphabet = "ABCXYZabcxyz0189-_.=+/ {}\"\x00é"
+    alphabet = 'ABCXYZabcxyz0189-_.=+/ {}"\x00é'
     wrong: list[str] = []
     for number in range(3000):
         good = forge.encrypted if number % 2 else forge.signed
@@ -358,7 +390,11 @@ def test_no_address_in_a_header_is_asked(forge: Forge) -> None:
     with socket.create_server(("127.0.0.1", 22162)) as listener:
         listener.settimeout(0.3)
         url = "http://127.0.0.1:22162/keys"
-        for text in (forge.sign(forge.head | {"jku": url}), forge.sign(forge.head | {"x5u": url}), forge.reseal(jku=url)):
+        for text in (
+            forge.sign(forge.head | {"jku": url}),
+            forge.sign(forge.head | {"x5u": url}),
+            forge.reseal(jku=url),
+        ):
             with pytest.raises(InvalidToken):
                 verify(text)
         with pytest.raises(TimeoutError):
@@ -395,7 +431,9 @@ def test_hostile_names_are_not_remembered(forge: Forge) -> None:
 
 def test_no_two_tokens_share_anything(forge: Forge, world: World) -> None:
     made = [
-        issue_token(client_id=world.client_id, audience=world.audience, scope="", lifetime_s=60, encrypt_for=world.version_id)
+        issue_token(
+            client_id=world.client_id, audience=world.audience, scope="", lifetime_s=60, encrypt_for=world.version_id
+        )
         for _ in range(500)
     ]
     parts = [token.text.split(".") for token in made]

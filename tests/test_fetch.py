@@ -111,7 +111,10 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Resolve:
             asked.append(host)
             if host not in to:
                 return real(host, port, *rest, **named)
-            return [(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port)) for a in to[host]]
+            return [
+                (socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port))
+                for a in to[host]
+            ]
 
         monkeypatch.setattr(socket, "getaddrinfo", look_up)
         return asked
@@ -165,7 +168,9 @@ def test_a_name_is_resolved_once(names: Resolve) -> None:
     assert Handler.seen == [("/", f"allowed.example:{PORT}")]
 
 
-@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "①②⑦.⓪.⓪.①", "localhost", "[::1]", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "①②⑦.⓪.⓪.①", "localhost", "[::1]", "[::ffff:127.0.0.1]"]
+)
 def test_no_spelling_of_loopback_is_fetched(host: str) -> None:
     with pytest.raises(Refused):
         fetch_document(f"http://{host}:{PORT + 1}/")
@@ -173,7 +178,17 @@ def test_no_spelling_of_loopback_is_fetched(host: str) -> None:
 
 @pytest.mark.parametrize(
     "location",
-    ["http://127.0.0.1:22162/", "http://169.254.169.254/latest", "file:///etc/passwd", "ftp://a/b", "gopher://a", "http://[", "//[::1]/", "http://u:p@a/", "javascript:1"],
+    [
+        "http://127.0.0.1:22162/",
+        "http://169.254.169.254/latest",
+        "file:///etc/passwd",
+        "ftp://a/b",
+        "gopher://a",
+        "http://[",
+        "//[::1]/",
+        "http://u:p@a/",
+        "javascript:1",
+    ],
 )
 def test_a_redirect_is_under_the_same_rule(location: str) -> None:
     with pytest.raises(Refused):
@@ -205,7 +220,12 @@ def test_a_name_with_other_letters_is_asked_for_in_ascii(names: Resolve) -> None
 
 @pytest.mark.parametrize(
     ("path", "said"),
-    [("large_", "larger than 10 MB"), ("latin", "not UTF-8"), ("missing", "answered 404"), ("nonsense", "connection broke")],
+    [
+        ("large_", "larger than 10 MB"),
+        ("latin", "not UTF-8"),
+        ("missing", "answered 404"),
+        ("nonsense", "connection broke"),
+    ],
 )
 def test_a_bad_answer_is_told(path: str, said: str) -> None:
     with pytest.raises(Refused, match=said):

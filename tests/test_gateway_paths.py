@@ -109,7 +109,8 @@ def gateway(app: Flask, cast: Cast, tmp_path: Path) -> Iterator[Gateway]:
                 assert gateway.ask("/__gatewright/health")[0] == 200
                 break
             except OSError:
-                assert time.monotonic() < deadline and envoy.poll() is None, (tmp_path / "log").read_text()
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                assert envoy.poll() is None, (tmp_path / "log").read_text()
                 time.sleep(0.1)
         yield gateway
     finally:
@@ -136,14 +137,27 @@ def test_no_spelling_of_a_path_avoids_its_scope(gateway: Gateway) -> None:
 
 def test_a_header_cannot_change_what_was_checked(gateway: Gateway) -> None:
     names = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL")
-    status, body = gateway.ask("/safe/v1/open", **{name: "DELETE" for name in names})
+    status, body = gateway.ask("/safe/v1/open", **dict.fromkeys(names, "DELETE"))
     assert status == 200
     assert not {name.lower() for name in names} & json.loads(body)["headers"].keys()
 
 
 def test_nobody_gets_in_without_a_good_token(gateway: Gateway) -> None:
-    bad = ["", "Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", f"Basic {gateway.token}", f"Bearer {gateway.token[:-9]}", gateway.token]
+    bad = [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Bearer a.b.c",
+        f"Basic {gateway.token}",
+        f"Bearer {gateway.token[:-9]}",
+        gateway.token,
+    ]
     for value in bad:
         for path in ("/open", "/orders", "/", "", "/nowhere"):
             for method in ("GET", "HEAD", "POST", "OPTIONS"):
-                assert gateway.ask("/safe/v1" + path, method, Authorization=value)[0] in (401, 403), (value, path, method)
+                assert gateway.ask("/safe/v1" + path, method, Authorization=value)[0] in (401, 403), (
+                    value,
+                    path,
+                    method,
+                )

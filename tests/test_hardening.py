@@ -26,12 +26,25 @@ from console.gateway.agent import Agent, NodeFiles, Rejected
 from console.runtime import runtime
 from console.web.access import local_path
 
-from .conftest import PASSWORD, Cast, SignIn, World
+from .conftest import PASSWORD, Cast, SignIn
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
 
 
-@pytest.mark.parametrize("target", ["/\t/evil.com", "/\t\\evil.com", "//evil.com", "/\\evil.com", "https://evil.com", "/\n/evil.com", "/ /a", "", None])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/\t/evil.com",
+        "/\t\\evil.com",
+        "//evil.com",
+        "/\\evil.com",
+        "https://evil.com",
+        "/\n/evil.com",
+        "/ /a",
+        "",
+        None,
+    ],
+)
 def test_nobody_is_led_off_this_site(target: str | None) -> None:
     assert local_path(target) == "/"
 
@@ -60,7 +73,9 @@ def test_somebody_who_fails_on_purpose_does_not_lock_her_out(client: FlaskClient
     assert sign_in_as(client, "bob@example.org", PASSWORD, "10.0.0.1") == 302
 
 
-def test_many_at_once_do_not_get_past_the_limit(app: Flask, client: FlaskClient, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_at_once_do_not_get_past_the_limit(
+    app: Flask, client: FlaskClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While one password is checked, others fail in other threads."""
 
     def fail() -> None:
@@ -95,9 +110,13 @@ def test_a_foreign_remember_cookie_is_not_read(sign_in: SignIn, client: FlaskCli
     assert client.get("/logs").status_code == 302
 
 
-@pytest.mark.parametrize("value", ["é", "!", "", "YQ==", base64.b64encode(b"\xff:\xff").decode(), base64.b64encode(b"a\x00b:c").decode()])
+@pytest.mark.parametrize(
+    "value", ["é", "!", "", "YQ==", base64.b64encode(b"\xff:\xff").decode(), base64.b64encode(b"a\x00b:c").decode()]
+)
 def test_a_bad_basic_header_is_an_unknown_client(client: FlaskClient, cast: Cast, value: str) -> None:
-    answer = client.post("/oauth/token", data={"grant_type": "client_credentials"}, headers={"Authorization": f"Basic {value}"})
+    answer = client.post(
+        "/oauth/token", data={"grant_type": "client_credentials"}, headers={"Authorization": f"Basic {value}"}
+    )
     assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
 
 
@@ -126,7 +145,14 @@ HUGE = "9" * 30
 
 @pytest.mark.parametrize(
     "path",
-    [f"/audit/{HUGE}", f"/people/{HUGE}", f"/audit?before={HUGE}", f"/logs?before={HUGE}", "/logs?until=9999-12-31", f"/logs/{HUGE}"],
+    [
+        f"/audit/{HUGE}",
+        f"/people/{HUGE}",
+        f"/audit?before={HUGE}",
+        f"/logs?before={HUGE}",
+        "/logs?until=9999-12-31",
+        f"/logs/{HUGE}",
+    ],
 )
 def test_a_number_that_nothing_has_breaks_nothing(sign_in: SignIn, path: str) -> None:
     assert sign_in("alice").get(path).status_code in (400, 404)
@@ -166,7 +192,9 @@ def test_a_bundle_that_cannot_be_read_is_rejected(app: Flask, tmp_path: object) 
     files = NodeFiles(app.extensions["gatewright"].config.home / "node")
     files.save_identity(name="n", console="http://127.0.0.1:9", credential="x")
     with pytest.raises(Rejected, match="cannot read"):
-        Agent(files, "127.0.0.1", 22199)._apply({"generation": 1, "issuer": "", "jwks": {}, "revoked": [], "versions": [{}]})
+        Agent(files, "127.0.0.1", 22199)._apply(
+            {"generation": 1, "issuer": "", "jwks": {}, "revoked": [], "versions": [{}]}
+        )
 
 
 def test_mail_asks_what_the_server_can_before_a_password_is_sent() -> None:
@@ -179,7 +207,9 @@ def test_mail_asks_what_the_server_can_before_a_password_is_sent() -> None:
             stream.flush()
             for line in stream:
                 said.append(line.decode().split()[0].upper())
-                stream.write(b"250-here\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n" if said[-1] == "EHLO" else b"454 not now\r\n")
+                stream.write(
+                    b"250-here\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n" if said[-1] == "EHLO" else b"454 not now\r\n"
+                )
                 stream.flush()
                 if said[-1] != "EHLO":
                     return

@@ -23,7 +23,12 @@ def form(once: str) -> dict[str, str]:
 
 
 def imports() -> int:
-    return db.session.scalar(select(func.count()).select_from(AuditEntry).where(AuditEntry.action == Action.VERSION_IMPORTED)) or 0
+    return (
+        db.session.scalar(
+            select(func.count()).select_from(AuditEntry).where(AuditEntry.action == Action.VERSION_IMPORTED)
+        )
+        or 0
+    )
 
 
 def test_a_form_sent_twice_imports_once(app: Flask, sign_in: SignIn) -> None:
@@ -34,7 +39,9 @@ def test_a_form_sent_twice_imports_once(app: Flask, sign_in: SignIn) -> None:
         assert imports() == 1
 
 
-def test_others_may_write_while_a_document_is_read(app: Flask, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_others_may_write_while_a_document_is_read(
+    app: Flask, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     took: list[float] = []
 
     def slowly(text: str) -> dict[str, object]:

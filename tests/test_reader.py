@@ -127,14 +127,19 @@ def test_a_reference_to_another_kind_of_thing_breaks_nothing(odd: str) -> None:
         openapi.parse(text)
 
 
-@pytest.mark.parametrize("odd", ["responses: 7", "requestBody: {content: {a: 1}}", "requestBody: {content: {a/json: {schema: {allOf: 3}}}}"])
+@pytest.mark.parametrize(
+    "odd", ["responses: 7", "requestBody: {content: {a: 1}}", "requestBody: {content: {a/json: {schema: {allOf: 3}}}}"]
+)
 def test_an_odd_operation_is_shown_without_what_is_odd(odd: str) -> None:
     text = HEAD + "paths: {/a: {$ref: '#/components/schemas/X'}}\ncomponents: {schemas: {X: {get: {" + odd + "}}}}"
     assert reference.build(openapi.parse(text)).count == 1
 
 
 def test_schemes_of_another_kind_break_nothing() -> None:
-    text = HEAD + "paths: {}\ncomponents: {securitySchemes: {a: {$ref: '#/components/schemas/X'}}, schemas: {X: {flows: {q: {scopes: [1]}}}}}"
+    text = (
+        HEAD
+        + "paths: {}\ncomponents: {securitySchemes: {a: {$ref: '#/components/schemas/X'}}, schemas: {X: {flows: {q: {scopes: [1]}}}}}"
+    )
     with pytest.raises(Unacceptable):
         openapi.parse(text)
 

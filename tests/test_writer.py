@@ -18,8 +18,8 @@ from console.logs.writer import Overloaded, Row, Waiting, Writer
 
 
 @pytest.fixture
-def writer(app: Flask) -> Iterator[Writer]:
-    yield app.extensions["gatewright"].writer
+def writer(app: Flask) -> Writer:
+    return app.extensions["gatewright"].writer
 
 
 def row(at_us: int, node_id: object = 1) -> Row:

@@ -244,8 +244,10 @@ def _throttles(email: str, address: str) -> tuple[str, str]:
 
     Where she has signed in from lately counts apart: else somebody who fails on purpose locks her out for good.
     """
-    known = select(AuditEntry.id).join(Person, Person.id == AuditEntry.actor_id).where(
-        Person.email == email, AuditEntry.action == Action.SESSION_OPENED, AuditEntry.address == address
+    known = (
+        select(AuditEntry.id)
+        .join(Person, Person.id == AuditEntry.actor_id)
+        .where(Person.email == email, AuditEntry.action == Action.SESSION_OPENED, AuditEntry.address == address)
     )
     since = AuditEntry.at > now() - KNOWN_FOR
     account = f"account {email} at {address}" if db.session.scalar(known.where(since).limit(1)) else f"account {email}"

@@ -141,7 +141,9 @@ def _odd_problems(document: dict[str, Any]) -> list[str]:
         problems = _own_problems(document)
         scopes(document)
     except (TypeError, ValueError, AttributeError, KeyError):
-        return ["A $ref leads to something of another kind than its place needs, such as a schema in the place of a path."]
+        return [
+            "A $ref leads to something of another kind than its place needs, such as a schema in the place of a path."
+        ]
     return problems
 
 
@@ -237,7 +239,11 @@ def _scopes_of(document: dict[str, Any], body: dict[str, Any]) -> tuple[str, ...
         return ()
     needed = []
     for requirement in requirements:
-        asking = [s for n, s in requirement.items() if follow(document, schemes.get(n)).get("type") in ("oauth2", "openIdConnect")]
+        asking = [
+            s
+            for n, s in requirement.items()
+            if follow(document, schemes.get(n)).get("type") in ("oauth2", "openIdConnect")
+        ]
         if asking:  # of several schemes in one requirement, all are needed
             needed.append(tuple(dict.fromkeys(scope for scopes in asking for scope in scopes)))
         elif not requirement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -43,16 +44,16 @@ def enrol(asked: Asked) -> Answer:
 
 
 def get_bundle(asked: Asked) -> Answer:
-    """The bundle, as soon as its generation is above ``since``; 304 after a while of nothing new."""
+    """The bundle, as soon as its generation is another than ``since``; 304 after a while of nothing new."""
     node_id = asking_node(asked)
-    since = int(asked.query.get("since", "-1") or -1)
+    since, wait = _number(asked, "since", -1), _number(asked, "wait", 0)
     _seen(node_id)
-    deadline = time.monotonic() + min(float(asked.query.get("wait", "0") or 0), HOLD_S)
-    while generation() <= since and time.monotonic() < deadline:
+    deadline = time.monotonic() + min(wait, HOLD_S)
+    while generation() == since and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY_S)
         if node_by_credential(asked.bearer) is None:
             raise UnknownNode("The node credential was removed.")
-    if generation() <= since:
+    if generation() == since:
         return Answer(304)
     document = bundle()
     return Answer(200, document, [("Content-Type", "application/json"), ("ETag", f'"{digest(document)}"')])
@@ -70,7 +71,7 @@ def post_report(asked: Asked) -> Answer:
     with unit_of_work():
         report(
             db.session.get_one(Node, node_id),
-            generation=int(said.get("generation", 0)),
+            generation=_generation(said),
             accepted=bool(said.get("accepted")),
             error=str(said.get("error", "")),
             software=str(said.get("software", "")),
@@ -125,6 +126,20 @@ def _json(asked: Asked) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise BadRequest("Send a JSON object.")
+    return value
+
+
+def _number(asked: Asked, name: str, missing: int) -> int:
+    text = asked.query.get(name, "")
+    if text and not re.fullmatch(r"-?[0-9]{1,9}", text):
+        raise BadRequest(f"{name} must be a whole number.")
+    return int(text) if text else missing
+
+
+def _generation(said: dict[str, Any]) -> int:
+    value = said.get("generation")
+    if not isinstance(value, int) or not 0 <= value < 2**31:
+        raise BadRequest("generation must be a whole number.")
     return value
 
 

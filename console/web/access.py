@@ -100,7 +100,12 @@ def refuse_foreign() -> None:
 def local_path(target: str | None) -> str:
     """A path of ours to go on to, whatever was asked for."""
     # browsers drop tabs and line ends from an address, and read \ as /
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or any(ord(c) <= 32 for c in target):
+    if (
+        not target
+        or not target.startswith("/")
+        or target.startswith(("//", "/\\"))
+        or any(ord(c) <= 32 for c in target)
+    ):
         return "/"
     return target
 

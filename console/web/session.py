@@ -99,6 +99,7 @@ def rotate() -> None:
     if current.sid:
         db.session.execute(delete(Row).where(Row.digest == current.digest))
     current.sid, current.modified = secrets.token_urlsafe(32), True
+    db.session.execute(delete(Row).where(Row.expires_at < now()))  # a good moment to forget what has ended
 
 
 def end() -> None:

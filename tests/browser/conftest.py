@@ -11,10 +11,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from programs import Installation, installation, need
 
-CHROMIUM = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync "
-    "--disable-quic"
-).split()
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+]
 
 
 @pytest.fixture(scope="session")

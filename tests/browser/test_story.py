@@ -190,7 +190,9 @@ def audit(auditor) -> None:
     for page in ("/", "/apis", "/apis/orders/1.0.0", "/catalog", "/applications", "/applications/1", "/approvals", "/people",
                  "/nodes", "/keys", "/settings", "/logs"):  # fmt: skip
         auditor.open(page)
-        forms = auditor.page.locator("form[method=post]").evaluate_all("forms => forms.map(f => f.getAttribute('action'))")
+        forms = auditor.page.locator("form[method=post]").evaluate_all(
+            "forms => forms.map(f => f.getAttribute('action'))"
+        )
         assert set(forms) <= {"/logout", "/theme"}, (page, forms)
 
 

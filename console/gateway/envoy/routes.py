@@ -148,6 +148,8 @@ def _route(v: Version) -> Json:
         "host_rewrite_literal": v.origin.authority,
         "append_x_forwarded_host": True,
     }
+    if v.state == "protected":  # the key is for the gateway; an open API's backend may have one of its own
+        route["request_headers_to_remove"] = ["x-api-key"]
     per_filter = _protection(v) if v.state == "protected" else {}
     if v.cors_origins:  # the cors filter answers a preflight of these origins itself, before jwt_authn
         per_filter["envoy.filters.http.cors"] = _cors(v.cors_origins)
