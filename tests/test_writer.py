@@ -6,7 +6,6 @@ import gzip
 import itertools
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from flask import Flask
