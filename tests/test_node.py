@@ -32,7 +32,7 @@ def fill(me: Installation, *more: str) -> dict:
     }
     env = {k: v for k, v in os.environ.items() if not k.startswith("GATEWRIGHT_")}
     env |= {f"GATEWRIGHT_{n}": p for n, p in port.items()} | {"GATEWRIGHT_HOME": str(me.home)}
-    command = [sys.executable, "-m", "console", "demo", "--rows", "200", "--json", *more]
+    command = [sys.executable, "-m", "console", "demo", "--json", *(more or ("--rows", "200"))]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

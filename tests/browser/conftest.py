@@ -88,7 +88,7 @@ def window(chromium, running: Installation) -> Iterator[Callable[..., Watched]]:
     contexts = []
 
     def fresh(**options) -> Watched:
-        context = chromium.new_context(viewport={"width": 1440, "height": 900}, **options)
+        context = chromium.new_context(**{"viewport": {"width": 1440, "height": 900}} | options)
         contexts.append(context)
         return Watched(context, running.console)
 
