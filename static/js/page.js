@@ -43,14 +43,18 @@ document.addEventListener("click", (event) => {
   if (!link || event.ctrlKey || event.metaKey) return;
   const row = link.closest("tr");
   const below = row.nextElementSibling;
-  if (!below?.classList.contains("detail")) {
+  const shown = below?.classList.contains("detail");
+  if (!shown && !row.classList.contains("open")) {
     row.classList.add("open");
+    link.setAttribute("aria-expanded", "true");
     return;
   }
+  event.preventDefault(); // shown: close it; on its way: one request is enough
+  event.stopImmediatePropagation();
+  if (!shown) return;
   below.remove();
   row.classList.remove("open");
-  event.preventDefault();
-  event.stopImmediatePropagation();
+  link.setAttribute("aria-expanded", "false");
 }, true);
 
 // A form that is on its way is not sent again by an impatient second click.
