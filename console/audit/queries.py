@@ -28,7 +28,9 @@ def all_entries(action: str = "", actor: str = "", subject: str = "", limit: int
 
 
 def latest(size: int = 6) -> list[AuditEntry]:
-    return list(db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(size)))
+    """What was changed; that somebody signed in changes nothing."""
+    query = select(AuditEntry).where(~AuditEntry.action.startswith("session."))
+    return list(db.session.scalars(query.order_by(AuditEntry.id.desc()).limit(size)))
 
 
 def _filtered(action: str, actor: str, subject: str) -> Select[AuditEntry]:
@@ -38,5 +40,5 @@ def _filtered(action: str, actor: str, subject: str) -> Select[AuditEntry]:
     if actor:
         query = query.where(AuditEntry.actor.contains(actor.lower(), autoescape=True))
     if subject:
-        query = query.where(AuditEntry.subject.contains(subject, autoescape=True))
+        query = query.where(AuditEntry.subject.icontains(subject, autoescape=True))
     return query

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,7 +69,18 @@ def figure(number: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    return "–" if not whole else f"{100 * part / whole:.1f} %" if part else "0 %"
+    """``99.2 %``; next to nothing and next to all are not rounded away."""
+    if not whole:
+        return "–"
+    if part in (0, whole):
+        return "0 %" if not part else "100 %"
+    percent = min(99.99, max(0.01, 100 * part / whole))
+    return f"{percent:.1f} %" if 0.1 <= percent < 99.95 else f"{percent:.2f} %"
+
+
+def spaced(span: str) -> str:
+    """``24h`` as ``24 h``."""
+    return re.sub(r"(?<=\d)(?=[a-z])", " ", span).replace(" m", " min")
 
 
 def ms(microseconds: float) -> str:
@@ -94,5 +106,5 @@ def query(parameters: Mapping[str, Any]) -> str:
 
 def install(app: Flask) -> None:
     app.add_template_global(moment_of)
-    for function in (ago, day, clock, exact, figure, share, ms, size, plural, distance, query):
+    for function in (ago, day, clock, exact, figure, share, spaced, ms, size, plural, distance, query):
         app.add_template_filter(function)
