@@ -39,7 +39,7 @@ def overview() -> Any:
     context: dict[str, Any] = {
         "steps": queries.steps(me()) if me().may(P.MANAGE_APIS) else [],
         "attention": queries.attention(me()),
-        "buckets": search.histogram(search.Question(), since, until, 48 if hours > 1 else 30),
+        "buckets": search.histogram(search.Question(), since, until),
         "since": since,
         "until": until,
         "ranges": list(RANGES),

@@ -115,10 +115,12 @@ class Bucket:
         return self.ok + self.refused + self.failed
 
 
-def histogram(question: Question, since: datetime, until: datetime, buckets: int = 60) -> list[Bucket]:
-    """Requests by time and class. Over more than two days it is read from the hourly sums where they can answer."""
+def histogram(question: Question, since: datetime, until: datetime) -> list[Bucket]:
+    """Requests by time and class. Over a day or more it is read from the hourly sums, where they can answer."""
+    hours = (until - since) / timedelta(hours=1)
+    buckets = 60 if hours < 20 else min(48, round(hours))
     width = (until - since) / buckets
-    by_hour = width >= timedelta(hours=1) and not (question.client_ids is not None or _narrow(question))
+    by_hour = width >= timedelta(minutes=59) and not (question.client_ids is not None or _narrow(question))
     rows = _hour_counts(question, since, until) if by_hour else _raw_counts(question, since, until, width)
     counts: list[list[int]] = [[0, 0, 0] for _ in range(buckets)]
     for moment, status_class, number in rows:
