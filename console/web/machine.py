@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -66,7 +67,8 @@ class Asked:
 
     @property
     def query(self) -> dict[str, str]:
-        return dict(parse_qsl(self.environ.get("QUERY_STRING", "")))
+        said = self.environ.get("QUERY_STRING", "")
+        return dict(parse_qsl(said)) if said else {}
 
     def body(self, most: int = LARGEST_FORM) -> bytes:
         """The body; `Refused` with 413 before reading more than ``most`` bytes."""
@@ -115,9 +117,9 @@ class Front:
         route = methods.get(method)
         answer = self._run(route, environ) if route else _wrong_method(methods)
         path = environ["PATH_INFO"]
-        REQUESTS.labels(environ["REQUEST_METHOD"] if route else "other", path, answer.status).inc()
+        _requests(environ["REQUEST_METHOD"] if route else "other", path, answer.status).inc()
         if path != "/gateway/bundle":  # held open on purpose
-            SECONDS.labels(path).observe(time.perf_counter() - started)
+            _seconds(path).observe(time.perf_counter() - started)
         headers = [*answer.headers, ("Content-Length", str(len(answer.body))), ("X-Content-Type-Options", "nosniff")]
         start_response(f"{answer.status} {REASONS.get(answer.status, 'Unknown')}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
@@ -134,6 +136,11 @@ class Front:
                 db.session.rollback()
                 log.exception("machine.failed", path=route.path, error=type(problem).__name__)
                 return problem_answer(500, "Internal Server Error", "Something broke here. It was logged; try again.")
+
+
+# routes, methods and statuses are few, and finding their counter costs more than counting
+_requests = cache(REQUESTS.labels)
+_seconds = cache(SECONDS.labels)
 
 
 def _wrong_method(methods: dict[str, Route]) -> Answer:

@@ -29,6 +29,8 @@ class Trusting:
         return self.app(environ, start_response)
 
     def trusts(self, address: str) -> bool:
+        if not self.networks:
+            return False
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:
