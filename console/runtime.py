@@ -67,6 +67,11 @@ def changed() -> int:
 
 def generation(stale_s: float = STALE_S) -> int:
     """The newest generation this process knows, at most ``stale_s`` seconds old."""
+    return _up_to_date(stale_s).generation
+
+
+def _up_to_date(stale_s: float = STALE_S) -> Runtime:
+    """This process's runtime, without what it remembered from before the newest generation."""
     me = runtime()
     if time.monotonic() - me.checked_at > stale_s:
         # apart from the session, because it must see what others committed; and never waiting for the session's own lock
@@ -76,13 +81,12 @@ def generation(stale_s: float = STALE_S) -> int:
             if value != me.generation:
                 me.generation, me.memory = value, {}
             me.checked_at = time.monotonic()
-    return me.generation
+    return me
 
 
 def remembered(key: Any, read: Callable[[], T]) -> T:
     """``read()``, remembered until something changes. ``key`` names it within the process."""
-    generation()
-    memory = runtime().memory
+    memory = _up_to_date().memory
     try:
         return cast("T", memory[key])
     except KeyError:
