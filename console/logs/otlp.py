@@ -20,6 +20,7 @@ from .writer import Row
 
 LARGEST_BYTES = 20 * 1024 * 1024
 LATEST_US = 3600 * 1_000_000  # a clock may be an hour ahead, not more
+LARGEST_NUMBER = 2**31 - 1  # of an integer column
 OLDEST_US = 400 * 86400 * 1_000_000
 
 
@@ -78,10 +79,8 @@ def decode(body: bytes, content_type: str, node_id: int) -> Batch:
 
 
 def _row(record: Any, node_id: int, clock: int) -> Row:
-    said = {}
-    for pair in record.attributes:
-        kind = pair.value.WhichOneof("value")
-        said[pair.key] = str(getattr(pair.value, kind)) if kind else ""
+    # Envoy sends strings; asking each value for its kind first would cost a third of all this
+    said = {pair.key: pair.value.string_value or _as_text(pair.value) for pair in record.attributes}
     at_us = (record.time_unix_nano or record.observed_time_unix_nano) // 1000 or clock
     if not clock - OLDEST_US < at_us < clock + LATEST_US:
         raise ValueError("time")
@@ -110,6 +109,11 @@ def _row(record: Any, node_id: int, clock: int) -> Row:
     )
 
 
+def _as_text(value: Any) -> str:
+    kind = value.WhichOneof("value")
+    return str(getattr(value, kind)) if kind else ""
+
+
 def _text(said: dict[str, str], name: str, longest: int) -> str:
     value = said.get(name, "")
     return "" if value == "-" else value[:longest].replace("\x00", "")
@@ -117,4 +121,7 @@ def _text(said: dict[str, str], name: str, longest: int) -> str:
 
 def _number(said: dict[str, str], name: str, missing: int = 0) -> int:
     value = said.get(name, "")
-    return missing if value in ("", "-") else min(max(int(float(value)), -1), 2**31 - 1)
+    if value in ("", "-"):
+        return missing
+    number = int(value) if value.isdecimal() else int(float(value))
+    return number if 0 <= number < LARGEST_NUMBER else min(max(number, -1), LARGEST_NUMBER)
