@@ -48,7 +48,7 @@ class Server(BaseApplication):  # type: ignore[misc]
                 check_keys()
             # connections must not cross the fork
             db.engine.dispose()
-            runtime().logs.engine.dispose()
+            runtime().logs.dispose()
         return app.wsgi_app
 
 

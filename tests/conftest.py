@@ -95,7 +95,7 @@ def app(config: Config) -> Iterator[Flask]:
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
-    app.extensions["gatewright"].logs.engine.dispose()
+    app.extensions["gatewright"].logs.dispose()
 
 
 @dataclass(frozen=True)
