@@ -67,7 +67,7 @@ def filled(where: Installation) -> Iterator[Flask]:
 
     with app.app_context():
         db.engine.dispose()
-    app.extensions["gatewright"].logs.engine.dispose()
+    app.extensions["gatewright"].logs.dispose()
 
 
 def add_apis(count: int) -> None:
