@@ -36,7 +36,7 @@ def ago(moment: datetime | None) -> Markup | str:
         if abs(gap) < timedelta(seconds=5)
         else f"{distance(gap)} ago"
         if gap > timedelta()
-        else f"in {distance(gap)}"
+        else f"in {distance(timedelta(seconds=5) - gap)}"  # what lasts an hour still does just after
     )
     return _time(moment, words)
 

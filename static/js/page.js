@@ -57,6 +57,13 @@ document.addEventListener("click", (event) => {
   link.setAttribute("aria-expanded", "false");
 }, true);
 
+// Filters that say nothing stay out of the address.
+document.addEventListener("htmx:config:request", (event) => {
+  const { method, body } = event.detail.ctx.request;
+  if (method.toUpperCase() !== "GET" || !(body instanceof FormData)) return;
+  for (const [name, value] of [...body]) if (value === "") body.delete(name);
+});
+
 // A form that is on its way is not sent again by an impatient second click.
 document.addEventListener("submit", (event) => {
   const form = event.target;
