@@ -57,6 +57,14 @@ document.addEventListener("click", (event) => {
   link.setAttribute("aria-expanded", "false");
 }, true);
 
+// One that could not be fetched may be asked for again.
+document.addEventListener("htmx:error", (event) => {
+  const link = event.target.closest?.("a[data-open]");
+  if (!link) return;
+  link.closest("tr").classList.remove("open");
+  link.setAttribute("aria-expanded", "false");
+});
+
 // Filters that say nothing stay out of the address.
 document.addEventListener("htmx:config:request", (event) => {
   const { method, body } = event.detail.ctx.request;
