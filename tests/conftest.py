@@ -9,13 +9,16 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, func, select, text
 
 from console import create_app
 from console.accounts.models import Person, Role, Team
@@ -24,9 +27,11 @@ from console.apis.actions import Choices, import_document, publish_version
 from console.apis.models import ApiVersion
 from console.applications.actions import approve_subscription, create_application, subscribe
 from console.applications.models import Application
+from console.audit.models import AuditEntry
 from console.config import Config, load
 from console.credentials.signing import ensure_signing_keys
-from console.db import db, unit_of_work
+from console.db import Base, db, unit_of_work
+from console.gateway.actions import enrol_node
 from console.install import check_keys, upgrade_databases
 
 SERVER = os.environ.get("GATEWRIGHT_TEST_DATABASE_URL", "")
@@ -182,3 +187,35 @@ def world(app: Flask, cast: Cast) -> World:
         version = publish(alice, ["signed", "encrypted", "key"])
         application = subscribed(version, bob, alice)
         return World(version.id, application.id, application.client_id, version.audience)
+
+
+@pytest.fixture
+def node(app: Flask, cast: Cast) -> str:
+    """The credential of an enrolled gateway node."""
+    with app.app_context(), unit_of_work():
+        return enrol_node("gw-1")[1]
+
+
+def counts(app: Flask) -> dict[str, int]:
+    """Rows by table: a refusal leaves them as they were."""
+    with app.app_context():
+        return {t.name: db.session.scalar(select(func.count()).select_from(t)) or 0 for t in Base.metadata.sorted_tables}
+
+
+def trail(app: Flask, after: int = 0) -> list[str]:
+    """What the audit trail says was done, oldest first."""
+    with app.app_context():
+        query = select(AuditEntry.action).where(AuditEntry.id > after).order_by(AuditEntry.id)
+        return [str(action) for action in db.session.scalars(query)]
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What each of them returns, begun at the same moment in threads of their own."""
+    gate = Barrier(len(calls))
+
+    def begin(call: Callable[[], Any]) -> Any:
+        gate.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(begin, calls))
