@@ -199,7 +199,9 @@ def node(app: Flask, cast: Cast) -> str:
 def counts(app: Flask) -> dict[str, int]:
     """Rows by table: a refusal leaves them as they were."""
     with app.app_context():
-        return {t.name: db.session.scalar(select(func.count()).select_from(t)) or 0 for t in Base.metadata.sorted_tables}
+        return {
+            t.name: db.session.scalar(select(func.count()).select_from(t)) or 0 for t in Base.metadata.sorted_tables
+        }
 
 
 def trail(app: Flask, after: int = 0) -> list[str]:
