@@ -18,7 +18,7 @@ from werkzeug.datastructures import CallbackDict
 
 from ..accounts.models import Person
 from ..accounts.models import Session as Row
-from ..audit.actions import record
+from ..audit.actions import Origin, origin, record
 from ..audit.models import Action
 from ..db import db, now, unit_of_work
 from ..runtime import runtime
@@ -121,6 +121,7 @@ def note_seen() -> None:
 
 def _end_stolen(row: Row) -> None:
     digest, person_id = row.digest, row.person_id
+    origin.set(Origin(request.remote_addr or ""))  # else it is that of this thread's request before
     db.session.rollback()
     with unit_of_work():
         gone = db.session.execute(delete(Row).where(Row.digest == digest))
