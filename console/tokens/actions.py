@@ -72,7 +72,9 @@ def revoke_jti(jti: str, expires_at: datetime) -> None:
     """Every worker and every gateway node refuses it within two seconds. Idempotent."""
     serialise(f"token {jti}")
     db.session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now()))
-    if db.session.get(RevokedToken, jti) is None:
-        db.session.add(RevokedToken(jti=jti, expires_at=expires_at))
-        db.session.flush()
-        changed()
+    if db.session.get(RevokedToken, jti) is not None:
+        return False
+    db.session.add(RevokedToken(jti=jti, expires_at=expires_at))
+    db.session.flush()
+    changed()
+    return True

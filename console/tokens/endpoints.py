@@ -75,9 +75,9 @@ def revoke(asked: Asked) -> Answer:
         return json_answer({})
     if verified.claims["client_id"] == who.client_id:
         with unit_of_work():
-            revoke_jti(verified.jti, datetime.fromtimestamp(verified.claims["exp"], UTC))
-            db.session.execute(update(IssuedToken).where(IssuedToken.jti == verified.jti).values(revoked_at=now()))
-            record(Action.TOKEN_REVOKED, _Revoked(verified.jti), changes={"client_id": who.client_id})
+            if revoke_jti(verified.jti, datetime.fromtimestamp(verified.claims["exp"], UTC)):
+                db.session.execute(update(IssuedToken).where(IssuedToken.jti == verified.jti).values(revoked_at=now()))
+                record(Action.TOKEN_REVOKED, _Revoked(verified.jti), changes={"client_id": who.client_id})
     return json_answer({})
 
 
