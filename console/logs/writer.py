@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -121,7 +122,12 @@ class Writer:
         rows = [row for waiting in group if waiting.digest not in known for row in waiting.rows]
         if not rows:
             return
-        numbered = [((row[0] - EPOCH_US) << SEQUENCE_BITS | self._next(), *row[1:]) for row in rows]
+        # a microsecond has 4096 numbers; what comes after that many in this order is moved on by one
+        rows.sort(key=itemgetter(0))
+        turn = 1 << SEQUENCE_BITS
+        numbered = [
+            ((row[0] - EPOCH_US + i // turn) << SEQUENCE_BITS | self._next(), *row[1:]) for i, row in enumerate(rows)
+        ]
         _insert_rows(connection, numbered)
         _add_hours(connection, rows)
 
@@ -155,6 +161,8 @@ def _insert_rows(connection: Connection, rows: list[Row]) -> None:
         except sqlite3.IntegrityError as problem:
             raise IntegrityError("INSERT INTO log_record", None, problem) from problem
         return
+    from psycopg.errors import UniqueViolation
+
     cursor = connection.connection.cursor()
     try:
         with cursor.copy(f"COPY log_record ({','.join(COLUMNS)}) FROM STDIN") as copy:
