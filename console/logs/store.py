@@ -34,6 +34,7 @@ from ..errors import Refused
 
 EPOCH_US = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp() * 1_000_000)
 SEQUENCE_BITS = 12
+LAST_ID = 2**63 - 1
 QUERY_S = 5.0
 
 metadata = MetaData(naming_convention=NAMES)
@@ -81,12 +82,12 @@ hour = Table(
     Column("requests", Integer, nullable=False),
     Column("duration_us", BigInteger, nullable=False),
 )
-COLUMNS = [column.name for column in record.columns]
+COLUMNS = [str(column.name) for column in record.columns]  # plain ones: orjson takes no other keys
 
 
 def id_at(moment: datetime) -> int:
     """The lowest id a record of that moment can have."""
-    return max(0, int(moment.timestamp() * 1_000_000) - EPOCH_US) << SEQUENCE_BITS
+    return min(max(0, int(moment.timestamp() * 1_000_000) - EPOCH_US) << SEQUENCE_BITS, LAST_ID)
 
 
 def moment_of(record_id: int) -> datetime:
