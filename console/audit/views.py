@@ -73,6 +73,10 @@ def export() -> Response:
     return Response(rows, mimetype=kind, headers={"Content-Disposition": f'attachment; filename="audit.{form}"'})
 
 
+def export_format() -> str:
+    return "ndjson" if request.args.get("format") == "ndjson" else "csv"
+
+
 def _plain(entry: AuditEntry) -> dict[str, object]:
     return {name: getattr(entry, name) for name in COLUMNS}
 

@@ -21,7 +21,7 @@ from ..applications.queries import applications as visible_applications
 from ..applications.queries import by_client_ids, find_application
 from ..audit.actions import record as write_down
 from ..audit.models import Action
-from ..audit.views import cell
+from ..audit.views import cell, export_format
 from ..db import db, now, will_write
 from ..errors import NotFound, Refused
 from ..gateway.queries import node_names
@@ -83,7 +83,7 @@ def _moment(name: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Refused(f"{text[:40]} is no time. Write it as 2026-11-23T12:00.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def question_of(asked: Asked, only: Application | None) -> search.Question:
