@@ -32,7 +32,7 @@ def upgrade_databases(app: Flask) -> None:
     with app.app_context():
         here, newest = _revision(), _newest()
         if here != newest:
-            if here is not None and not (resource("migrations") / "versions").glob(f"*{here}*"):
+            if here is not None and here not in _revisions():
                 raise Refused("This database was made by a newer Gatewright. Install that one.")
             upgrade(directory=str(resource("migrations")))
         runtime().logs.prepare()
@@ -47,18 +47,23 @@ def _revision() -> str | None:
         return str(found) if found else None
 
 
-def _newest() -> str:
-    """The revision that none comes after."""
-    revisions, parents = set(), set()
+def _revisions() -> dict[str, str]:
+    """Every revision that this Gatewright knows, with the one before it."""
+    found = {}
     for file in (resource("migrations") / "versions").glob("*.py"):
         said = dict(
             line.split(" = ", 1)
             for line in file.read_text().splitlines()
             if line.startswith(("revision =", "down_revision ="))
         )
-        revisions.add(said["revision"].strip("\"'"))
-        parents.add(said["down_revision"].strip("\"'"))
-    heads = revisions - parents
+        found[said["revision"].strip("\"'")] = said["down_revision"].strip("\"'")
+    return found
+
+
+def _newest() -> str:
+    """The revision that none comes after."""
+    revisions = _revisions()
+    heads = revisions.keys() - set(revisions.values())
     if len(heads) != 1:
         raise Refused("The migrations do not end in one revision.")
     return heads.pop()
