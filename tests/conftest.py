@@ -35,6 +35,7 @@ from console.gateway.actions import enrol_node
 from console.install import check_keys, upgrade_databases
 
 SERVER = os.environ.get("GATEWRIGHT_TEST_DATABASE_URL", "")
+TEMPLATE = f"gw_{uuid.uuid4().hex[:12]}"
 PASSWORD = "correct horse battery"
 ORDERS = (Path(__file__).parent.parent / "console" / "sample" / "openapi.yaml").read_text()
 
@@ -45,20 +46,42 @@ def password_hash() -> str:
     return hash_password(PASSWORD)
 
 
+def on_server(*statements: str) -> None:
+    """Outside of any database of ours."""
+    url = load({"GATEWRIGHT_DATABASE_URL": f"{SERVER}/postgres"}).database_url
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    server.dispose()
+
+
+def databases(name: str) -> dict[str, str]:
+    return {"GATEWRIGHT_DATABASE_URL": f"{SERVER}/{name}", "GATEWRIGHT_LOGS_URL": f"{SERVER}/{name}"}
+
+
 @pytest.fixture(scope="session")
-def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated, empty installation, copied for each test on SQLite: migrating takes a second."""
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A migrated, empty installation, copied for each test, because migrating takes a second."""
     home = tmp_path_factory.mktemp("empty")
-    app = create_app(load({"GATEWRIGHT_HOME": str(home), "GATEWRIGHT_LOG_LEVEL": "error"}))
+    values = {"GATEWRIGHT_HOME": str(home), "GATEWRIGHT_LOG_LEVEL": "error"}
+    if SERVER:
+        on_server(f"CREATE DATABASE {TEMPLATE}")
+        values |= databases(TEMPLATE)
+    app = create_app(load(values))
     upgrade_databases(app)
     with app.app_context(), unit_of_work():
         check_keys()
         ensure_signing_keys()
     with app.app_context():
-        with db.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        if not SERVER:
+            with db.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         db.engine.dispose()
-    return home
+    app.extensions["gatewright"].logs.engine.dispose()
+    yield home
+    if SERVER:
+        on_server(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -76,26 +99,15 @@ def config(tmp_path: Path, empty_home: Path, settings: dict[str, str]) -> Iterat
         yield load(values)
         return
     name = f"gw_{uuid.uuid4().hex[:12]}"
-    server = create_engine(
-        load({"GATEWRIGHT_DATABASE_URL": f"{SERVER}/postgres"}).database_url, isolation_level="AUTOCOMMIT"
-    )
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield load(values | {"GATEWRIGHT_DATABASE_URL": f"{SERVER}/{name}", "GATEWRIGHT_LOGS_URL": f"{SERVER}/{name}"})
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    on_server(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield load(values | databases(name))
+    on_server(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
     app = create_app(config)
     app.testing = False  # errors are answered as users see them
-    if SERVER:
-        upgrade_databases(app)
-        with app.app_context(), unit_of_work():
-            check_keys()
-            ensure_signing_keys()
     yield app
     with app.app_context():
         db.session.remove()

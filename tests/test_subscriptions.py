@@ -113,17 +113,13 @@ def test_the_same_form_sent_twice_asks_once(app: Flask, sign_in: SignIn, wish: d
     assert states(app) == ["pending"]
 
 
-def test_nobody_subscribes_the_application_of_another_team(
-    app: Flask, sign_in: SignIn, wish: dict[str, str]
-) -> None:
+def test_nobody_subscribes_the_application_of_another_team(app: Flask, sign_in: SignIn, wish: dict[str, str]) -> None:
     assert sign_in("carol").post(ASK, data=wish).status_code == 422
     assert states(app) == []
 
 
 @pytest.mark.parametrize("form", [{"application": "99"}, {"application": "x"}, {"message": "m" * 501}])
-def test_impossible_wishes_are_refused(
-    app: Flask, sign_in: SignIn, wish: dict[str, str], form: dict[str, str]
-) -> None:
+def test_impossible_wishes_are_refused(app: Flask, sign_in: SignIn, wish: dict[str, str], form: dict[str, str]) -> None:
     bob, before = sign_in("bob"), counts(app)
     assert bob.post(ASK, data=wish | form).status_code == 422
     assert counts(app) == before
