@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import url_for
 from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
 
 from ..accounts.models import Link, Permission, Person, Purpose, Role
 from ..apis.models import ApiVersion, State
@@ -46,36 +47,25 @@ class _Facts:
     count: dict[str, int] = field(default_factory=dict)
 
 
-def _exists(query: Any) -> bool:
-    return db.session.scalar(query.limit(1)) is not None
-
-
 def steps(person: Person) -> list[Step]:
     """From nothing to the first call, in order."""
     traffic = any(search.traffic(24 * 30).values())
+    looked_for = (
+        select(Node.id).where(Node.seen_at.is_not(None)),
+        select(ApiVersion.id),
+        select(ApiVersion.id).where(ApiVersion.published_at.is_not(None)),
+        select(Link.id).where(Link.purpose == Purpose.INVITATION),
+        select(Person.id).where(Person.role == Role.DEVELOPER),
+        select(Subscription.id).where(Subscription.state == SubscriptionState.ACTIVE),
+    )
+    found = db.session.execute(select(*(query.exists() for query in looked_for))).one()
+    connected, imported, published, invited, joined, approved = found
     return [
-        Step(
-            "Connect a gateway node",
-            url_for("gateway.index"),
-            _exists(select(Node.id).where(Node.seen_at.is_not(None))),
-        ),
-        Step("Import an OpenAPI document", url_for("apis.new"), _exists(select(ApiVersion.id))),
-        Step(
-            "Publish your first API",
-            url_for("apis.index"),
-            _exists(select(ApiVersion.id).where(ApiVersion.published_at.is_not(None))),
-        ),
-        Step(
-            "Invite a developer",
-            url_for("people.invite_form"),
-            _exists(select(Link.id).where(Link.purpose == Purpose.INVITATION))
-            or _exists(select(Person.id).where(Person.role == Role.DEVELOPER)),
-        ),
-        Step(
-            "Approve a subscription",
-            url_for("approvals.index"),
-            _exists(select(Subscription.id).where(Subscription.state == SubscriptionState.ACTIVE)),
-        ),
+        Step("Connect a gateway node", url_for("gateway.index"), connected),
+        Step("Import an OpenAPI document", url_for("apis.new"), imported),
+        Step("Publish your first API", url_for("apis.index"), published),
+        Step("Invite a developer", url_for("people.invite_form"), invited or joined),
+        Step("Approve a subscription", url_for("approvals.index"), approved),
         Step("See the first call in the log", url_for("logs.index"), traffic),
     ]
 
@@ -104,7 +94,7 @@ def _nodes_in_trouble() -> list[Notice]:
 
 def _ending_soon() -> list[Notice]:
     query = select(ApiVersion).where(ApiVersion.state == State.DEPRECATED, ApiVersion.sunset_at.is_not(None))
-    rows = db.session.scalars(query.order_by(ApiVersion.sunset_at).limit(3)).all()
+    rows = db.session.scalars(query.options(joinedload(ApiVersion.api)).order_by(ApiVersion.sunset_at).limit(3)).all()
     calls = search.traffic(24, {v.id for v in rows}) if rows else {}
     out = []
     for v in rows:
@@ -121,7 +111,8 @@ def _ending_soon() -> list[Notice]:
 def _drafts(person: Person) -> list[Notice]:
     if not person.may(Permission.MANAGE_APIS):
         return []
-    query = select(ApiVersion).where(ApiVersion.state == State.DRAFT).order_by(ApiVersion.id.desc()).limit(3)
+    query = select(ApiVersion).where(ApiVersion.state == State.DRAFT).options(joinedload(ApiVersion.api))
+    query = query.order_by(ApiVersion.id.desc()).limit(3)
     return [
         Notice(
             "info",
