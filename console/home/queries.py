@@ -59,7 +59,7 @@ def steps(person: Person) -> list[Step]:
         select(Subscription.id).where(Subscription.state == SubscriptionState.ACTIVE),
     )
     found = db.session.execute(select(*(query.exists() for query in looked_for))).one()
-    connected, imported, published, invited, joined, approved = found
+    connected, imported, published, invited, joined, approved = map(bool, found)
     return [
         Step("Connect a gateway node", url_for("gateway.index"), connected),
         Step("Import an OpenAPI document", url_for("apis.new"), imported),
