@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import create_engine, func, select, text
 
 from console import create_app
@@ -105,8 +106,11 @@ def config(tmp_path: Path, empty_home: Path, settings: dict[str, str]) -> Iterat
 
 
 @pytest.fixture
-def app(config: Config) -> Iterator[Flask]:
+def app(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     app = create_app(config)
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(
+        str(tmp_path_factory.getbasetemp())
+    )  # else each test compiles the templates
     app.testing = False  # errors are answered as users see them
     yield app
     with app.app_context():
