@@ -9,7 +9,7 @@ run: $(VENV)/.run
 	@exec $(BIN)/gatewright up
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

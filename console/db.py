@@ -103,16 +103,6 @@ def will_read() -> None:
     _writing.set(False)
 
 
-@contextmanager
-def as_reader() -> Iterator[None]:
-    """For a connection beside the session: asking for SQLite's write lock, it would wait for this very request."""
-    before = _writing.set(False)
-    try:
-        yield
-    finally:
-        _writing.reset(before)
-
-
 def finish(ok: bool) -> None:
     """End the unit of work: keep it, or undo all of it."""
     try:

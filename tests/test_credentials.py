@@ -162,7 +162,7 @@ def test_a_retired_key_is_wiped(app: Flask) -> None:
         for step in range(3):
             with unit_of_work():
                 rotate_signing_key(at_once=True)
-                db.session.execute(update(SigningKey).values(retiring_at=now() - timedelta(days=step)))
+                db.session.execute(update(SigningKey).values(retiring_at=now() - timedelta(days=2 * step)))
         retired = db.session.scalars(select(SigningKey).where(SigningKey.state == "retired")).all()
         assert retired
         assert {key.private_sealed for key in retired} == {""}

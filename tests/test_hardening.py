@@ -150,7 +150,6 @@ HUGE = "9" * 30
         f"/people/{HUGE}",
         f"/audit?before={HUGE}",
         f"/logs?before={HUGE}",
-        "/logs?until=9999-12-31",
         f"/logs/{HUGE}",
     ],
 )

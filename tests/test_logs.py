@@ -267,7 +267,7 @@ class TestSearch:
 
         with app.app_context():
             until = now()
-            hourly = histogram(Question(), until - timedelta(days=7), until + timedelta(hours=1), 60)
+            hourly = histogram(Question(), until - timedelta(days=7), until + timedelta(hours=1))
             buckets = histogram(Question(), until - timedelta(minutes=15), until)
         assert sum(b.total for b in buckets) == sum(b.total for b in hourly) == 200
         assert [sum(getattr(b, k) for b in buckets) for k in ("ok", "refused", "failed")] == [100, 50, 50]

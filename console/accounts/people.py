@@ -62,9 +62,8 @@ def invite() -> Response:
 
 def _mail_invitation(link: Link, url: str) -> bool:
     text = f"{me().name} invites you to Gatewright as {link.role}.\n\nChoose your password here within seven days:\n{url}\n"
-    mail.send_soon(
-        runtime().config, link.email, "You are invited to Gatewright", text
-    )  # nobody should wait for it meanwhile
+    # in the background: nobody should wait for a mail server while the database is locked
+    mail.send_soon(runtime().config, link.email, "You are invited to Gatewright", text)
     return bool(runtime().config.smtp_url)
 
 

@@ -69,11 +69,8 @@ def create() -> Response:
     form.offer(teams_of(me()))
     problems: list[str] = []
     version = None
-    release()  # a fetch takes a while; nobody should wait for the database meanwhile
-    if form.validate() and (text := form.attempt(_text, form)) is not None:
-        if sent_twice():
-            return redirect(url_for("apis.index"))
-        version = _import(form, text, problems)
+    if form.validate():
+        version = _import(form, problems)
     if version is None:
         return render("apis/new.html", status=422, form=form, problems=problems)
     if sent_twice():

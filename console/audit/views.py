@@ -63,7 +63,7 @@ def show(entry_id: int) -> Response:
 @requires(P.READ_AUDIT)
 def export() -> Response:
     """Everything that is filtered, as CSV or NDJSON; that it was taken away is an entry itself."""
-    asked, form = _asked(), "ndjson" if request.args.get("format") == "ndjson" else "csv"
+    asked, form = _asked(), export_format()
     db.session.rollback()
     will_write()
     record(Action.AUDIT_EXPORTED, None, by=me(), name="audit trail", changes=asked | {"format": form})

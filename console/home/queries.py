@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
@@ -40,11 +40,6 @@ class Notice:
     consequence: str
     verb: str
     url: str
-
-
-@dataclass
-class _Facts:
-    count: dict[str, int] = field(default_factory=dict)
 
 
 def steps(person: Person) -> list[Step]:

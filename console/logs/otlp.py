@@ -57,18 +57,6 @@ def inflate(body: bytes, encoding: str) -> bytes:
     return plain
 
 
-def _unzip(body: bytes) -> bytes:
-    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        plain = stream.decompress(body, LARGEST_BYTES + 1)
-    except zlib.error:
-        raise Undecodable("The body is not gzip.") from None
-    # half a batch may still parse, and its other half would be lost with a 200
-    if len(plain) <= LARGEST_BYTES and (not stream.eof or stream.unused_data):
-        raise Undecodable("The gzip body is cut off, or something follows it.")
-    return plain
-
-
 def decode(body: bytes, content_type: str, node_id: int) -> Batch:
     """Rows of a batch. One bad record does not fail the others; it is counted."""
     request = ExportLogsServiceRequest()

@@ -124,7 +124,7 @@ def histogram(question: Question, since: datetime, until: datetime) -> list[Buck
     rows = _hour_counts(question, since, until) if by_hour else _raw_counts(question, since, until, width)
     counts: list[list[int]] = [[0, 0, 0] for _ in range(buckets)]
     for moment, status_class, number in rows:
-        place = int((moment - since) / width)
+        place = int((max(moment, since) - since) / width)  # an hour that began before counts to the first
         if 0 <= place < buckets:
             counts[place][max(0, min(status_class, 5) - 3)] += number
     return [Bucket(since + width * i, *counts[i]) for i in range(buckets)]

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from ..db import NAMES, as_reader, prepare_engine
+from ..db import NAMES, prepare_engine
 from ..errors import Refused
 
 EPOCH_US = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp() * 1_000_000)
@@ -143,7 +143,7 @@ class Store:
     @contextlib.contextmanager
     def reading(self, seconds: float = QUERY_S) -> Iterator[Connection]:
         """A connection whose queries end after ``seconds`` (`Refused` says to narrow the question)."""
-        with as_reader(), self.engine.connect() as connection:
+        with self.engine.connect() as connection:
             limit = _sqlite_limit if self.is_sqlite else _postgresql_limit
             try:
                 with limit(connection, seconds):

@@ -192,7 +192,7 @@ def _record(record_id: int, only: Application | None) -> Response:
 @requires(P.READ_LOGS)
 def export() -> Response:
     """What is filtered, newest first, as CSV or NDJSON."""
-    asked, form = read_filters(), "ndjson" if request.args.get("format") == "ndjson" else "csv"
+    asked, form = read_filters(), export_format()
     question = question_of(asked, None)
     db.session.rollback()
     will_write()

@@ -161,8 +161,6 @@ def _insert_rows(connection: Connection, rows: list[Row]) -> None:
         except sqlite3.IntegrityError as problem:
             raise IntegrityError("INSERT INTO log_record", None, problem) from problem
         return
-    from psycopg.errors import UniqueViolation
-
     cursor = connection.connection.cursor()
     try:
         with cursor.copy(f"COPY log_record ({','.join(COLUMNS)}) FROM STDIN") as copy:

@@ -68,8 +68,8 @@ def revoke_issued(token: IssuedToken, *, by: Person) -> None:
         record(Action.TOKEN_REVOKED, token, by=by, changes={"application": token.application.name})
 
 
-def revoke_jti(jti: str, expires_at: datetime) -> None:
-    """Every worker and every gateway node refuses it within two seconds. Idempotent."""
+def revoke_jti(jti: str, expires_at: datetime) -> bool:
+    """Every worker and every gateway node refuses it within two seconds. False when it was revoked already."""
     serialise(f"token {jti}")
     db.session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now()))
     if db.session.get(RevokedToken, jti) is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -18,7 +17,6 @@ from ..errors import Denied, Refused
 from ..runtime import runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
