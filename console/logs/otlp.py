@@ -123,5 +123,5 @@ def _number(said: dict[str, str], name: str, missing: int = 0) -> int:
     value = said.get(name, "")
     if value in ("", "-"):
         return missing
-    number = int(value) if value.isdecimal() else int(float(value))
+    number = int(value) if len(value) < 16 and value.isdecimal() else int(float(value))
     return number if 0 <= number < LARGEST_NUMBER else min(max(number, -1), LARGEST_NUMBER)

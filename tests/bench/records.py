@@ -1,0 +1,72 @@
+"""Made-up request records: as OTLP, the way a node sends them, and as the rows they become."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+EPOCH_US = 1_577_836_800_000_000  # 2020, from which ids count
+COLUMNS = (
+    "id", "node_id", "version_id", "client_id", "credential", "jti", "method", "path", "status", "duration_us",
+    "backend_us", "request_bytes", "response_bytes", "request_id", "client_address", "user_agent", "reason",
+)  # fmt: skip
+AGENTS = (
+    "curl/8.5.0",
+    "python-requests/2.32.3",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+)
+# the names under which a node sends the columns from `version_id` on, in their order
+ATTRIBUTES = (
+    "gatewright.version", "gatewright.client_id", "gatewright.credential", "gatewright.jti", "http.request.method",
+    "url.path", "http.response.status_code", "gatewright.duration_us", "gatewright.backend_us",
+    "http.request.body.size", "http.response.body.size", "gatewright.request_id", "client.address",
+    "user_agent.original", "gatewright.reason",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Batch:
+    body: bytes
+    rows: list[tuple[Any, ...]]
+
+
+def make_batch(chance: random.Random, size: int) -> Batch:
+    rows = [_row(chance, number) for number in range(size)]
+    request = ExportLogsServiceRequest()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    for row in rows:
+        record = records.add(time_unix_nano=((row[0] >> 12) + EPOCH_US) * 1000)
+        for name, value in zip(ATTRIBUTES, row[2:], strict=True):
+            record.attributes.add(key=name).value.string_value = str(value) or "-"
+        # what Envoy sends besides and the console does not keep
+        record.attributes.add(key="http.route").value.string_value = "orders@1.0.0"
+        record.attributes.add(key="gatewright.details").value.string_value = "via_upstream"
+    return Batch(request.SerializeToString(), rows)
+
+
+def _row(chance: random.Random, number: int) -> tuple[Any, ...]:
+    client, kind = chance.randrange(200), chance.choice(("jws", "jwe", "key"))
+    spent = int(chance.lognormvariate(9, 1))
+    return (
+        (time.time_ns() // 1000 - EPOCH_US) << 12 | number & 4095,
+        1,
+        chance.randrange(1, 40),
+        f"app-{client:016x}",
+        kind,
+        f"{chance.getrandbits(128):032x}",
+        chance.choice(("GET", "GET", "GET", "POST")),
+        f"/orders/v1/orders/{chance.randrange(100_000)}",
+        chance.choices((200, 201, 404, 500), (90, 5, 4, 1))[0],
+        spent,
+        spent * 9 // 10,
+        chance.randrange(2000),
+        chance.randrange(20_000),
+        f"{chance.getrandbits(128):032x}",
+        f"192.0.2.{chance.randrange(256)}",
+        chance.choice(AGENTS),
+        "",
+    )
