@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -188,3 +190,21 @@ def test_taken_ports_are_named(demo: tuple[Installation, dict], tmp_path: Path) 
     )
     assert done.returncode == 1
     assert "is taken" in done.stderr
+
+
+def test_the_demo_keeps_out_of_an_installation_in_use(tmp_path: Path) -> None:
+    """And hands out fresh credentials when it is asked again in its own."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("GATEWRIGHT_")} | {
+        "GATEWRIGHT_HOME": str(tmp_path / "home")
+    }
+    command = [sys.executable, "-m", "console"]
+    run = functools.partial(subprocess.run, env=env, capture_output=True, text=True, timeout=60, check=False)
+    first, second = (json.loads(run([*command, "demo", "--rows", "50", "--json"]).stdout) for _ in range(2))
+    assert first["people"][0]["password"] != second["people"][0]["password"]
+    assert [a["url"] for a in first["apis"]] == [a["url"] for a in second["apis"]]
+    database = sqlite3.connect(tmp_path / "home" / "gatewright.db")
+    database.execute("UPDATE audit_entry SET action = 'team.created' WHERE action = 'demo.filled'")
+    database.commit()
+    refused = run([*command, "demo"])
+    assert refused.returncode == 1
+    assert "in use" in refused.stderr

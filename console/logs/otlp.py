@@ -16,8 +16,11 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from ..errors import Refused
+from ..gateway.envoy.base import HEALTH
+from .store import COLUMNS
 from .writer import Row
 
+PATH = COLUMNS.index("path")
 LARGEST_BYTES = 20 * 1024 * 1024
 LATEST_US = 3600 * 1_000_000  # a clock may be an hour ahead, not more
 LARGEST_NUMBER = 2**31 - 1  # of an integer column
@@ -72,9 +75,12 @@ def decode(body: bytes, content_type: str, node_id: int) -> Batch:
         for scope in resource.scope_logs:
             for record in scope.log_records:
                 try:
-                    rows.append(_row(record, node_id, clock))
+                    row = _row(record, node_id, clock)
                 except (ValueError, KeyError, OverflowError):
                     rejected += 1
+                    continue
+                if row[PATH] != HEALTH:  # what asks every node whether it is well, every second, is no traffic
+                    rows.append(row)
     return Batch(rows, rejected)
 
 

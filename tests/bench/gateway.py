@@ -26,6 +26,7 @@ from .tokens import fetch_token, token_request
 from .world import BACKEND_PORT, GATEWAY_PORT, KINDS, PATH, Installation, World, installed, make_world
 
 GATEWAY = f"http://127.0.0.1:{GATEWAY_PORT}"
+BY_ITSELF = "http.gatewright.rq_direct_response"  # asked by `up` whether it is well; that is no traffic and not kept
 CALLS = "http.gatewright.downstream_rq_total"  # those that the caller gave up are in it, and are recorded, too
 WARM_UP_S = 1
 ARRIVE_WITHIN_S = 120
@@ -127,8 +128,10 @@ def _counts(where: Installation) -> tuple[int, int, int]:
 def _envoys_count(where: Installation) -> int:
     admin = json.loads((where.home / "node" / "envoy.json").read_text())["admin"]["address"]["pipe"]["path"]
     with closing(UnixConnection(Path(admin))) as connection:
-        connection.request("GET", f"/stats?filter={CALLS}$", headers={"Host": "admin"})
-        return int(connection.getresponse().read().rpartition(b": ")[2])
+        connection.request("GET", f"/stats?filter=^({CALLS}|{BY_ITSELF})$", headers={"Host": "admin"})
+        lines = connection.getresponse().read().decode().splitlines()
+    counts = {name: int(value) for name, _, value in (line.partition(": ") for line in lines)}
+    return counts[CALLS] - counts[BY_ITSELF]
 
 
 @contextmanager

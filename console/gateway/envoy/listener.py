@@ -8,7 +8,6 @@ from pathlib import Path
 from .base import (
     ACCESS,
     CREDENTIAL,
-    HEALTH,
     HTTP,
     IDENTITY_HEADERS,
     JWT,
@@ -24,7 +23,7 @@ from .base import (
     file_source,
     literal,
 )
-from .replies import cel, local_replies
+from .replies import local_replies
 
 LOG_ATTRIBUTES: tuple[tuple[str, str], ...] = (
     ("http.request.method", "%REQ(:METHOD)%"),
@@ -50,7 +49,6 @@ LOG_ATTRIBUTES: tuple[tuple[str, str], ...] = (
 def _access_log(node: str) -> Json:
     return {
         "name": "otlp",
-        "filter": cel(f"request.path != '{HEALTH}'"),
         "typed_config": {
             "@type": T + "envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
             "http_service": {
