@@ -151,7 +151,8 @@ def _node_home(path: str) -> Path:
 @click.option("--ca-file", default=None, help="Certificates to trust the console by.")
 def node_enrol(console: str, code: str, home: str, ca_file: str | None) -> None:
     """Get this machine's credential from the console."""
-    from .gateway.agent import Console, NodeFiles, Rejected, envoy_binary, envoy_version
+    from .gateway.agent import Console, NodeFiles, Rejected
+    from .gateway.envoy_program import envoy_binary, envoy_version
 
     try:
         said = Console(console, ca_file=ca_file).enrol(code, envoy_version(envoy_binary()))

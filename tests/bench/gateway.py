@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.gateway.agent import UnixConnection, envoy_binary
+from console.gateway.envoy_program import UnixConnection, envoy_binary
 from console.gateway.envoy.base import HTTP, T
 
 from . import load, proc
