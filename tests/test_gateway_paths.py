@@ -18,9 +18,9 @@ from flask import Flask
 from console.accounts.models import Person
 from console.apis.models import ApiVersion
 from console.db import db, unit_of_work
-from console.gateway.envoy_program import envoy_binary
 from console.gateway.bundle import bundle
 from console.gateway.envoy import Place, render
+from console.gateway.envoy_program import envoy_binary
 from console.tokens.issue import issue_token
 
 from .conftest import Cast, publish, subscribed

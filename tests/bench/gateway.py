@@ -16,8 +16,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.gateway.envoy_program import UnixConnection, envoy_binary
 from console.gateway.envoy.base import HTTP, T
+from console.gateway.envoy_program import UnixConnection, envoy_binary
 
 from . import load, proc
 from .options import CHECKOUT, Options, needs
