@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from programs import wait_until
 from sqlalchemy import select, update
 
 from console.accounts.actions import make_setup_link
@@ -209,6 +210,7 @@ class TestSmtp:
     def test_an_invitation_is_mailed(self, app: Flask, sign_in: SignIn, mailbox: list[str]) -> None:
         page = sign_in("alice").post("/people/invite", data=ERIN).text
         assert "on its way to erin@example.org" in page
+        wait_until(lambda: len(mailbox) > 0, 5)
         assert "From: console@example.org" in mailbox[0]
         assert "To: erin@example.org" in mailbox[0]
         assert path_in(page) in mailbox[0].replace("=\r\n", "")
