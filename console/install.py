@@ -12,7 +12,7 @@ from sqlalchemy import inspect, text
 from . import resource
 from .accounts.actions import create_admin, make_setup_link
 from .accounts.queries import has_people
-from .credentials.secrets import digest, sealed
+from .credentials.secrets import sealed
 from .credentials.signing import ensure_signing_keys
 from .db import db, unit_of_work
 from .errors import Refused
@@ -110,6 +110,3 @@ def _first_admin() -> str:
         create_admin(config.admin_email.lower(), config.admin_password)
         return ""
     return f"{config.public_url}/setup/{make_setup_link()}"
-
-
-__all__ = ["Prepared", "check_keys", "digest", "prepare", "upgrade_databases"]

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
 
@@ -103,7 +103,7 @@ def _get(url: str, deadline: float) -> tuple[bytes, str | None]:
         pool.close()
 
 
-def _split(url: str):  # type: ignore[no-untyped-def]
+def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port

@@ -54,11 +54,11 @@ class KnownKey:
 
 
 def client(client_id: str) -> Client | None:
-    return remembered(("client", client_id), lambda: _read_client(Application.client_id == client_id))
+    return remembered(("client", client_id), lambda: _read_client(client_id))
 
 
-def _read_client(condition) -> Client | None:  # type: ignore[no-untyped-def]
-    application = db.session.scalars(select(Application).where(condition)).first()
+def _read_client(client_id: str) -> Client | None:
+    application = db.session.scalars(select(Application).where(Application.client_id == client_id)).first()
     if application is None:
         return None
     secrets = select(ClientSecret.digest).where(

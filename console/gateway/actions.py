@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from ..accounts.actions import make_enrolment, use_link
+from ..accounts.actions import use_link
 from ..accounts.models import Person, Purpose
 from ..audit.actions import record
 from ..audit.models import Action
@@ -13,8 +13,6 @@ from ..db import db, now
 from ..errors import Refused
 from ..runtime import changed
 from .models import Node, NodeState
-
-__all__ = ["enrol_node", "enrol_with_code", "make_enrolment", "note_seen", "remove_node", "report"]
 
 
 def enrol_with_code(code: str, software: str) -> tuple[Node, str]:

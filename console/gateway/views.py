@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from wtforms import StringField
 from wtforms.validators import InputRequired, Regexp
 
+from ..accounts.actions import make_enrolment
 from ..accounts.models import Permission
 from ..runtime import generation, runtime
 from ..web.access import me, requires
@@ -49,7 +50,7 @@ def invite() -> Response:
         return _page(form, 422)
     if sent_twice():
         return redirect(url_for("gateway.index"))
-    link, code = actions.make_enrolment(form.name.data or "", by=me())
+    link, code = make_enrolment(form.name.data or "", by=me())
     return secret_page("gateway/invited.html", link=link, code=code, console=runtime().config.public_url)
 
 

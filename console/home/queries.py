@@ -14,15 +14,12 @@ from ..apis.models import ApiVersion, State
 from ..apis.queries import names
 from ..applications.models import Subscription, SubscriptionState
 from ..applications.queries import own_applications, subscriptions
-from ..config import SETTINGS
 from ..db import db, now
 from ..gateway.models import Node
 from ..gateway.queries import nodes
 from ..logs import search
 from ..logs.search import Traffic
 from ..web.filters import distance, plural
-
-__all__ = ["SETTINGS", "attention", "busiest", "developer", "steps", "total"]
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from typing import Any
 from flask import Blueprint, Response, request
 from sqlalchemy import text
 
-from .. import mail  # noqa: F401 - named here so that the settings page and tests find every part
 from ..accounts.models import Permission
 from ..audit.queries import latest
+from ..config import SETTINGS
 from ..db import db, now
 from ..errors import Denied
 from ..logs import search
 from ..runtime import runtime
-from ..web.access import _is_loopback, me, requires
+from ..web.access import is_loopback, me, requires
 from ..web.htmx import render
 from ..web.metrics import exposition
 from . import queries
@@ -56,7 +56,7 @@ def overview() -> Any:
 def settings() -> Any:
     config = runtime().config
     shown = {}
-    for setting in queries.SETTINGS:
+    for setting in SETTINGS:
         value = getattr(config, setting.name)
         shown[setting] = (
             ("set" if value else "") if setting.secret else ", ".join(value) if isinstance(value, tuple) else str(value)
@@ -92,9 +92,7 @@ def _database() -> None:
 def metrics() -> Response:
     """Prometheus text. With a token from the settings, or from this machine when there is none."""
     wanted, given = runtime().config.metrics_token, request.headers.get("Authorization", "").removeprefix("Bearer ")
-    allowed = (
-        hmac.compare_digest(wanted.encode(), given.encode()) if wanted else _is_loopback(request.remote_addr or "")
-    )
+    allowed = hmac.compare_digest(wanted.encode(), given.encode()) if wanted else is_loopback(request.remote_addr or "")
     if not allowed:
         raise Denied("Metrics need the token of GATEWRIGHT_METRICS_TOKEN.")
     return Response(exposition(), mimetype="text/plain; version=0.0.4")

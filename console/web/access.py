@@ -112,7 +112,7 @@ def local_path(target: str | None) -> str:
 
 def refuse_plain_http() -> None:
     """In production no password goes over plain HTTP, except on this machine."""
-    if not runtime().config.production or request.is_secure or _is_loopback(request.remote_addr or ""):
+    if not runtime().config.production or request.is_secure or is_loopback(request.remote_addr or ""):
         return
     raise Denied(
         "Sign-in is refused over plain HTTP, because the password could be read on the way. Set GATEWRIGHT_TLS_CERT and "
@@ -120,7 +120,7 @@ def refuse_plain_http() -> None:
     )
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
