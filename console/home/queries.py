@@ -41,7 +41,7 @@ class Notice:
 
 def steps(person: Person) -> list[Step]:
     """From nothing to the first call, in order."""
-    traffic = any(search.traffic(24 * 30).values())
+    traffic = any(version_id for version_id in search.traffic(24 * 30))  # 0: no API has that path
     looked_for = (
         select(Node.id).where(Node.seen_at.is_not(None)),
         select(ApiVersion.id),

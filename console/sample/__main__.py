@@ -73,7 +73,8 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         asked = parse_qs(parts.query)
         if parts.path == "/openapi.yaml":
-            return self.answer(200, DOCUMENT.encode(), "application/yaml")
+            here = DOCUMENT.replace("127.0.0.1:8090", f"127.0.0.1:{self.server.server_port}")  # type: ignore[attr-defined]
+            return self.answer(200, here.encode(), "application/yaml")
         if parts.path == "/products":
             return self.json([{"sku": k, "name": n, "price_eur": p} for k, (n, p) in PRODUCTS.items()])
         if parts.path == "/orders":

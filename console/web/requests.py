@@ -63,9 +63,8 @@ def add_headers(response: Response) -> Response:
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     REQUESTS.labels(request.method if request.method in METHODS else "other", route, response.status_code).inc()
     SECONDS.labels(route).observe(seconds)
-    log.info(
-        "request", method=request.method, path=request.path, status=response.status_code, ms=round(seconds * 1000, 1)
-    )
+    say = log.debug if route in PROBES else log.info
+    say("request", method=request.method, path=request.path, status=response.status_code, ms=round(seconds * 1000, 1))
     structlog.contextvars.clear_contextvars()
     headers = response.headers
     headers["X-Request-Id"] = g.get("request_id", "")
@@ -80,4 +79,5 @@ def add_headers(response: Response) -> Response:
     return response
 
 
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # every few seconds, and never news
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
