@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import update
 
+from ..applications.clients import Client
 from ..audit.actions import record
 from ..audit.models import Action
 from ..credentials.signing import PUBLISH_LEAD_S, jwks
@@ -41,17 +42,23 @@ def _refusal(error: OAuthError) -> Answer:
     return json_answer(body, error.status)
 
 
+def _who_and_token(asked: Asked) -> tuple[Client, str]:
+    """What introspection and revocation are asked with: a client that proves itself, and a token."""
+    form = parse_form(asked.body(), asked.content_type)
+    who = authenticate_client(asked.header("Authorization"), form)
+    if "token" not in form:
+        raise OAuthError("invalid_request", "The parameter token is missing.")
+    return who, form["token"]
+
+
 def introspect(asked: Asked) -> Answer:
     """RFC 7662. A caller learns of tokens that it was given itself or that are meant for an API it subscribes to."""
     try:
-        form = parse_form(asked.body(), asked.content_type)
-        who = authenticate_client(asked.header("Authorization"), form)
-        if "token" not in form:
-            raise OAuthError("invalid_request", "The parameter token is missing.")
+        who, text = _who_and_token(asked)
     except OAuthError as error:
         return _refusal(error)
     try:
-        claims = verify(form["token"]).claims
+        claims = verify(text).claims
     except InvalidToken:
         return json_answer({"active": False})
     if claims["client_id"] != who.client_id and not any(who.grant_for(a) for a in audiences(claims)):
@@ -63,14 +70,11 @@ def introspect(asked: Asked) -> Answer:
 def revoke(asked: Asked) -> Answer:
     """RFC 7009: 200 for whatever is no good token of this client, too."""
     try:
-        form = parse_form(asked.body(), asked.content_type)
-        who = authenticate_client(asked.header("Authorization"), form)
-        if "token" not in form:
-            raise OAuthError("invalid_request", "The parameter token is missing.")
+        who, text = _who_and_token(asked)
     except OAuthError as error:
         return _refusal(error)
     try:
-        verified = verify(form["token"])
+        verified = verify(text)
     except InvalidToken:
         return json_answer({})
     if verified.claims["client_id"] == who.client_id:
