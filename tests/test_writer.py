@@ -70,3 +70,24 @@ def test_a_batch_that_was_cut_short_is_refused_whole() -> None:
     assert inflate(body, "gzip") == b"a" * 1000
     with pytest.raises(Undecodable):
         inflate(body[:-9], "gzip")
+
+
+def test_a_batch_sent_twice_at_once_is_whole_when_the_first_try_fails(
+    app: Flask, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of the two must not be taken for stored with nothing in it."""
+    now_us = int(time.time() * 1_000_000)
+    row = (now_us, 1, 0, "", "", "", "GET", "/twice", 200, 5, 1, 0, 0, "r", "", "", "")
+    twice = [Waiting("same", [row]), Waiting("same", [row])]
+    insert, failures = writer._insert, iter([True])
+
+    def failing_once(connection: object, group: list[Waiting]) -> None:
+        insert(connection, group)  # type: ignore[arg-type]
+        if next(failures, False):
+            raise OSError("the disk is full")
+
+    monkeypatch.setattr(writer, "_insert", failing_once)
+    assert not writer._try(twice)
+    assert writer._try(twice[1:])
+    with writer.store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM log_record WHERE path = '/twice'").scalar() == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -170,7 +170,6 @@ class Call:
     share: float = 1.0
     ms: float = 40.0
     failing: float = 0.002
-    samples: tuple[str, ...] = field(default=("",))
 
 
 SHIPMENTS = (

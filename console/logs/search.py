@@ -74,13 +74,6 @@ def newest(question: Question, *, before: int = 0, size: int = PAGE) -> list[Row
         return list(connection.execute(query))
 
 
-def newer_than(question: Question, after: int, size: int = PAGE) -> int:
-    """How many newer records there are, up to ``size``."""
-    query = _query(question).with_only_columns(record.c.id).where(record.c.id > after).limit(size)
-    with runtime().logs.reading(1) as connection:
-        return len(list(connection.execute(query)))
-
-
 def find_record(record_id: int, question: Question) -> Row | None:  # type: ignore[type-arg]
     """One record, within what ``question`` may see."""
     with runtime().logs.reading() as connection:

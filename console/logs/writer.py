@@ -118,8 +118,7 @@ class Writer:
             yield
 
     def _insert(self, connection: Connection, group: list[Waiting]) -> None:
-        known = self._note(connection, group)
-        rows = [row for waiting in group if waiting.digest not in known for row in waiting.rows]
+        rows = [row for waiting in self._note(connection, group) for row in waiting.rows]
         if not rows:
             return
         # a microsecond has 4096 numbers; what comes after that many in this order is moved on by one
@@ -134,22 +133,19 @@ class Writer:
     def _next(self) -> int:
         return next(self.sequence) & ((1 << SEQUENCE_BITS) - 1)
 
-    def _note(self, connection: Connection, group: list[Waiting]) -> set[str]:
-        """Write the digests down; those that were there are returned. The same one twice in a group counts once."""
-        new: dict[str, Waiting] = {}
-        for waiting in group:
-            if waiting.digest in new:
-                waiting.rows = []
-            new.setdefault(waiting.digest, waiting)
-        known = set(connection.scalars(batch.select().with_only_columns(batch.c.digest).where(batch.c.digest.in_(new))))
-        fresh = [
-            {"digest": d, "stored_at": int(time.time()), "records": len(w.rows)}
-            for d, w in new.items()
-            if d not in known
-        ]
+    def _note(self, connection: Connection, group: list[Waiting]) -> list[Waiting]:
+        """Write the digests down; those that were not there are returned. The same one twice in a group counts once."""
+        by_digest = {waiting.digest: waiting for waiting in group}
+        seen = batch.select().with_only_columns(batch.c.digest).where(batch.c.digest.in_(by_digest))
+        known = set(connection.scalars(seen))
+        fresh = [waiting for digest, waiting in by_digest.items() if digest not in known]
         if fresh:
-            connection.execute(batch.insert(), fresh)
-        return known
+            stored_at = int(time.time())
+            connection.execute(
+                batch.insert(),
+                [{"digest": w.digest, "stored_at": stored_at, "records": len(w.rows)} for w in fresh],
+            )
+        return fresh
 
 
 def _insert_rows(connection: Connection, rows: list[Row]) -> None:
