@@ -27,6 +27,7 @@ def create_app(config: Config | None = None) -> Flask:
     from whitenoise import WhiteNoise
 
     from . import config as settings
+    from . import jobs as jobs  # its table belongs to the schema
     from .credentials.seal import ring
     from .db import db, prepare_engine
     from .logs.store import Store

@@ -181,16 +181,25 @@ def node_run(home: str, host: str | None, port: int | None, ca_file: str | None)
 
 @cli.group()
 def keys() -> None:
-    """Signing keys."""
+    """Signing keys, and the keys that seal secrets."""
 
 
 @keys.command("rotate")
+@click.option("--alg", default="ES256", show_default=True, help="Of which algorithm.")
 @click.option("--at-once", is_flag=True, help="Do not wait until verifiers can have seen the next key.")
-def keys_rotate(at_once: bool) -> None:
+def keys_rotate(alg: str, at_once: bool) -> None:
     """Let the next signing key sign."""
     from .credentials.signing import rotate_signing_key
 
-    _within(lambda: click.echo(f"{rotate_signing_key(at_once=at_once).kid} signs now."))
+    _within(lambda: click.echo(f"{rotate_signing_key(alg, at_once=at_once).kid} signs now."))
+
+
+@keys.command("rewrap")
+def keys_rewrap() -> None:
+    """Seal every secret under the first key of GATEWRIGHT_KEYS; the other keys may go afterwards."""
+    from .credentials.rewrap import rewrap
+
+    _within(lambda: click.echo(f"{rewrap()} values are sealed under the first key now."))
 
 
 @cli.group()

@@ -43,6 +43,14 @@ SETTINGS = (
     Setting(
         "keys", "", "Key-encryption keys, `id:base64` of 32 bytes each, comma-separated, first in use.", secret=True
     ),
+    Setting("keys_file", "", "File with those pairs instead (mode 0400; a secret of systemd, Docker or Kubernetes)."),
+    Setting(
+        "keys_kms",
+        "",
+        "`package.module:factory` of your own that wraps data keys with a KMS instead. See production.md.",
+    ),
+    Setting("signing_key_days", "30", "A signing key signs for so many days. 0: rotate by hand only."),
+    Setting("encryption_key_days", "90", "An encryption key of ours is used for so many days. 0: rotate by hand only."),
     Setting("tls_cert", "", "Certificate chain (PEM file) to serve HTTPS with."),
     Setting("tls_key", "", "Private key (PEM file) of that certificate."),
     Setting("trusted_proxies", "", "Networks (CIDR, comma-separated) whose X-Forwarded-* headers are believed."),
@@ -75,6 +83,10 @@ class Config:
     gateway_port: int
     sample_port: int
     keys: str
+    keys_file: str
+    keys_kms: str
+    signing_key_days: int
+    encryption_key_days: int
     tls_cert: str
     tls_key: str
     trusted_proxies: tuple[str, ...]

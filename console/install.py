@@ -84,7 +84,7 @@ def prepare(app: Flask) -> Prepared:
 
 def check_keys() -> None:
     """A wrong key-encryption key is noticed here, before anything is served."""
-    for name in ("pepper", "audit"):
+    for name in ("pepper", "audit", "dpop"):
         sealed(name)
 
 

@@ -47,6 +47,8 @@ class Runtime:
     generation: int = -1
     checked_at: float = -1.0
     memory: dict[Any, Any] = field(default_factory=dict)
+    verified: dict[bytes, Any] = field(default_factory=dict)  # tokens found good, by SHA-256; see tokens.verify
+    parsed: dict[Any, Any] = field(default_factory=dict)  # key objects by id: what an id means never changes
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -67,10 +69,10 @@ def changed() -> int:
 
 def generation(stale_s: float = STALE_S) -> int:
     """The newest generation this process knows, at most ``stale_s`` seconds old."""
-    return _up_to_date(stale_s).generation
+    return up_to_date(stale_s).generation
 
 
-def _up_to_date(stale_s: float = STALE_S) -> Runtime:
+def up_to_date(stale_s: float = STALE_S) -> Runtime:
     """This process's runtime, without what it remembered from before the newest generation."""
     me = runtime()
     if time.monotonic() - me.checked_at > stale_s:
@@ -79,14 +81,14 @@ def _up_to_date(stale_s: float = STALE_S) -> Runtime:
             value = connection.scalar(select(Generation.value).where(Generation.id == 1)) or 0
         with me.lock:
             if value != me.generation:
-                me.generation, me.memory = value, {}
+                me.generation, me.memory, me.verified = value, {}, {}
             me.checked_at = time.monotonic()
     return me
 
 
 def remembered(key: Any, read: Callable[[], T]) -> T:
     """``read()``, remembered until something changes. ``key`` names it within the process."""
-    memory = _up_to_date().memory
+    memory = up_to_date().memory
     try:
         return cast("T", memory[key])
     except KeyError:

@@ -9,8 +9,10 @@ from gunicorn.app.base import BaseApplication
 
 from . import create_app
 from .config import Config
+from .credentials.signing import ensure_signing_keys
 from .db import db, unit_of_work
 from .install import check_keys
+from .jobs import keep_running
 from .runtime import runtime
 
 
@@ -37,15 +39,18 @@ class Server(BaseApplication):  # type: ignore[misc]
             "certfile": config.tls_cert or None,
             "keyfile": config.tls_key or None,
             "child_exit": _forget_metrics,
+            "post_worker_init": lambda worker: keep_running(self.flask_app),
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Callable[..., Any]:
-        app = create_app(self.settings)
+        self.flask_app = app = create_app(self.settings)
         with app.app_context():
             with unit_of_work():
                 check_keys()
+            with unit_of_work():
+                ensure_signing_keys()
             # connections must not cross the fork
             db.engine.dispose()
             runtime().logs.dispose()

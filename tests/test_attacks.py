@@ -26,9 +26,10 @@ from joserfc.jwe import JWERegistry
 
 from console.gateway.decisions import CredentialRefused, unwrap
 from console.runtime import runtime
-from console.tokens.issue import issue_token
+from console.tokens.compact import LONGEST
+from console.tokens.issue import Profile, issue_token
 from console.tokens.keys import encrypter, signer
-from console.tokens.verify import LONGEST, InvalidToken, verify
+from console.tokens.verify import InvalidToken, verify
 
 from .conftest import World
 
@@ -52,7 +53,7 @@ class Forge:
     def __init__(self, world: World) -> None:
         common = {"client_id": world.client_id, "audience": world.audience, "scope": "orders:read", "lifetime_s": 300}
         self.signed = issue_token(**common).text  # type: ignore[arg-type]
-        self.encrypted = issue_token(**common, encrypt_for=world.version_id).text  # type: ignore[arg-type]
+        self.encrypted = issue_token(**common, profile=Profile(world.version_id, encrypted=True)).text  # type: ignore[arg-type]
         self.head, self.claims = (json.loads(unb64(p)) for p in self.signed.split(".")[:2])
         self.outer = json.loads(unb64(self.encrypted.split(".")[0]))
         self.signer = signer()
@@ -432,7 +433,11 @@ def test_hostile_names_are_not_remembered(forge: Forge) -> None:
 def test_no_two_tokens_share_anything(forge: Forge, world: World) -> None:
     made = [
         issue_token(
-            client_id=world.client_id, audience=world.audience, scope="", lifetime_s=60, encrypt_for=world.version_id
+            client_id=world.client_id,
+            audience=world.audience,
+            scope="",
+            lifetime_s=60,
+            profile=Profile(world.version_id, encrypted=True),
         )
         for _ in range(500)
     ]

@@ -18,7 +18,7 @@ from console import create_app
 from console.accounts.models import Permission, Person
 from console.apis.actions import import_document
 from console.config import Config
-from console.credentials.actions import create_key, create_secret
+from console.credentials.actions import Terms, create_key, create_secret
 from console.db import db, unit_of_work
 from console.web.access import permission_of
 from tests.conftest import ORDERS, Cast, SignIn, World
@@ -40,7 +40,7 @@ def places(app: Flask, cast: Cast, world: World, node: str) -> dict[str, Any]:
 
         application = db.session.scalars(select(Application)).one()
         create_secret(application, by=bob)
-        create_key(application, "till", None, by=bob)
+        create_key(application, Terms("till"), by=bob)
     numbers = {"application_id": world.application_id, "person_id": cast.bob, "record_id": stored(app, record.c.id)[0]}
     return numbers | {"slug": "orders", "number": "1.0.0", "token": "x", "node_id": 1, "entry_id": 1}
 

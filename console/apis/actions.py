@@ -13,13 +13,17 @@ from sqlalchemy.exc import IntegrityError
 from ..accounts.models import Person, Team
 from ..audit.actions import record
 from ..audit.models import Action
+from ..credentials.algorithms import CONTENT, CURVES, ENCRYPTION, HS256, PUBLIC_ENCRYPTION, SIGNING
 from ..credentials.encryption import ensure_encryption_key
+from ..credentials.models import Source
+from ..credentials.rotation import LONGEST_TOKEN_S
+from ..credentials.signing import ensure_shared_secret
 from ..db import db, now, serialise
 from ..errors import Refused
 from ..runtime import changed, runtime
 from . import openapi
 from .backends import check_backend
-from .models import Accepts, Api, ApiVersion, Revision, State
+from .models import Accepts, Api, ApiVersion, Dpop, Revision, State
 
 PATH = re.compile(r"(/[a-z0-9][a-z0-9._~-]*)+")
 
@@ -32,6 +36,12 @@ class Choices:
     gateway_path: str
     accepts: list[str]
     token_lifetime_s: int
+    signing_alg: str = "ES256"
+    encryption_alg: str = "ECDH-ES+A256KW"
+    encryption_curve: str = "P-256"
+    content_alg: str = "A256GCM"
+    key_source: str = "managed"
+    dpop: str = "optional"
 
 
 def import_document(text: str, team: Team, *, by: Person, document: dict[str, Any] | None = None) -> ApiVersion:
@@ -116,7 +126,9 @@ def publish_version(version: ApiVersion, choices: Choices, *, edits: int, by: Pe
         raise Refused("Nothing is different from what is being served.")
     _refuse_incomplete(version)
     if Accepts.ENCRYPTED in version.accepts:
-        ensure_encryption_key(version.id)
+        ensure_encryption_key(version)
+    if version.signing_alg == HS256:
+        ensure_shared_secret(version.id)
     if version.state == State.DRAFT:
         version.state, version.published_at, version.published_by_id = State.PUBLISHED, now(), by.id
     version.revision += 1
@@ -151,6 +163,7 @@ def _choose(version: ApiVersion, choices: Choices) -> dict[str, Any]:
         raise Refused("Choose who may call.", "accepts")
     if Accepts.OPEN in choices.accepts and len(choices.accepts) > 1:
         raise Refused("Open to anybody means no credential is asked for. Choose that alone, or not.", "accepts")
+    _check_profile(choices)
     if not version.audience or version.state == State.DRAFT:
         wanted["audience"] = runtime().config.gateway_url + choices.gateway_path
     changes = {k: [getattr(version, k), v] for k, v in wanted.items() if getattr(version, k) != v}
@@ -164,6 +177,24 @@ def _choose(version: ApiVersion, choices: Choices) -> dict[str, Any]:
             f"The path {choices.gateway_path} was taken a moment ago. Choose another.", "gateway_path"
         ) from None
     return changes
+
+
+def _check_profile(choices: Choices) -> None:
+    """Of the token profile: only what we can issue, open and verify."""
+    for name, possible in (
+        ("signing_alg", SIGNING),
+        ("encryption_alg", ENCRYPTION),
+        ("encryption_curve", CURVES),
+        ("content_alg", CONTENT),
+        ("key_source", tuple(Source)),
+        ("dpop", tuple(Dpop)),
+    ):
+        if getattr(choices, name) not in possible:
+            raise Refused(f"Choose one of {', '.join(possible)}.", name)
+    if choices.key_source != Source.MANAGED and choices.encryption_alg not in PUBLIC_ENCRYPTION:
+        raise Refused("A shared secret cannot be the API's own public key. Choose another algorithm.", "encryption_alg")
+    if not 60 <= choices.token_lifetime_s <= LONGEST_TOKEN_S:
+        raise Refused(f"Tokens live between 1 and {LONGEST_TOKEN_S // 60} minutes.", "lifetime")
 
 
 def _refuse_incomplete(version: ApiVersion) -> None:

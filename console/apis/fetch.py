@@ -41,6 +41,15 @@ def fetch_document(url: str) -> str:
     raise Refused(f"{url} redirects too often.", "url")
 
 
+def check_address(url: str, field: str = "url") -> None:
+    """Whether `fetch_document` could fetch it, without doing so."""
+    try:
+        parts = _split(url)
+        public_address(_ascii(parts.hostname or ""), parts.port or (443 if parts.scheme == "https" else 80))
+    except Refused as refused:
+        raise Refused(refused.message, field) from None
+
+
 def public_address(host: str, port: int) -> str:
     """One address of ``host`` to connect to; every one it has must be allowed."""
     try:

@@ -30,6 +30,14 @@ class Accepts(StrEnum):
     OPEN = "open"
 
 
+class Dpop(StrEnum):
+    """Whether tokens may, or must, be bound to a key of the caller (RFC 9449)."""
+
+    OFF = "off"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
 class Api(Model):
     __tablename__ = "api"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -58,6 +66,13 @@ class ApiVersion(Model):
     accepts: Mapped[list[str]] = mapped_column(default=list)
     audience: Mapped[str] = mapped_column(String(300), default="", index=True)
     token_lifetime_s: Mapped[int] = mapped_column(default=900)
+    # the token profile; algorithm names as in RFC 7518
+    signing_alg: Mapped[str] = mapped_column(String(10), default="ES256")
+    encryption_alg: Mapped[str] = mapped_column(String(20), default="ECDH-ES+A256KW")
+    encryption_curve: Mapped[str] = mapped_column(String(10), default="P-256")  # of the ECDH-ES ones
+    content_alg: Mapped[str] = mapped_column(String(20), default="A256GCM")
+    key_source: Mapped[str] = mapped_column(String(10), default="managed")  # credentials.models.Source
+    dpop: Mapped[str] = mapped_column(String(10), default=Dpop.OPTIONAL)
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     published_at: Mapped[datetime | None]
@@ -100,6 +115,11 @@ class ApiVersion(Model):
         if Accepts.ENCRYPTED in self.accepts:
             return "encrypted"
         return "signed" if Accepts.SIGNED in self.accepts else "none"
+
+    @property
+    def encryption_required(self) -> bool:
+        """A plain signed token is refused."""
+        return Accepts.ENCRYPTED in self.accepts and Accepts.SIGNED not in self.accepts
 
     def takes(self, credential: str) -> bool:
         return credential in self.accepts

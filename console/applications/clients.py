@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from ..apis.models import Accepts, ApiVersion, State
-from ..credentials.models import ApiKey, ClientSecret
+from ..apis.models import Accepts, ApiVersion, Dpop, State
+from ..credentials.models import ApiKey, ClientKey, ClientSecret, Credential
 from ..db import db
 from ..runtime import remembered
-from .models import Application, Subscription, SubscriptionState
+from .models import Application, ResourceServer, Subscription, SubscriptionState
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,49 @@ class Grant:
     scopes: tuple[str, ...]
     lifetime_s: int
     accepts: frozenset[str]
+    signing_alg: str
+    key_source: str
+    dpop: str
 
     @property
-    def encrypt_for(self) -> int | None:
+    def takes_tokens(self) -> bool:
+        return bool(self.accepts & {Accepts.SIGNED, Accepts.ENCRYPTED})
+
+    @property
+    def is_encrypted(self) -> bool:
         """Tokens are encrypted wherever the API takes that."""
-        return self.version_id if Accepts.ENCRYPTED in self.accepts else None
+        return Accepts.ENCRYPTED in self.accepts
+
+    @property
+    def takes_dpop(self) -> bool:
+        return self.dpop != Dpop.OFF
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one client secret or API key: what is asked each time it is used."""
+
+    id: int
+    digest: str
+    scopes: frozenset[str]  # empty: all that the subscription allows
+    networks: tuple[str, ...]
+    expires_at: datetime | None
+    used_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Credential) -> Limits:
+        return cls(row.id, row.digest, frozenset(row.scopes), tuple(row.networks), row.expires_at, row.used_at)
 
 
 @dataclass(frozen=True)
 class Client:
     application_id: int
     client_id: str
-    secrets: tuple[str, ...]  # digests
+    secrets: tuple[Limits, ...]
+    keys: tuple[dict[str, Any], ...]  # public JWKs, each with kid and alg
+    jwks_uri: str
     grants: tuple[Grant, ...]
+    serves: frozenset[str]  # audiences whose backend it is
 
     def grant_for(self, audience: str) -> Grant | None:
         return next((g for g in self.grants if g.audience == audience), None)
@@ -44,13 +75,11 @@ class Client:
 
 @dataclass(frozen=True)
 class KnownKey:
-    """An API key that may be good: revoked ones are not found, expiry is asked each time."""
+    """An API key that may be good: revoked ones are not found, limits are asked each time."""
 
-    key_id: int
     jti: str
     client: Client
-    expires_at: datetime | None
-    used_at: datetime | None
+    limits: Limits
 
 
 def client(client_id: str) -> Client | None:
@@ -61,10 +90,19 @@ def _read_client(client_id: str) -> Client | None:
     application = db.session.scalars(select(Application).where(Application.client_id == client_id)).first()
     if application is None:
         return None
-    secrets = select(ClientSecret.digest).where(
+    secrets = select(ClientSecret).where(
         ClientSecret.application_id == application.id, ClientSecret.revoked_at.is_(None)
     )
-    return Client(application.id, application.client_id, tuple(db.session.scalars(secrets)), _grants(application.id))
+    keys = select(ClientKey).where(ClientKey.application_id == application.id, ClientKey.revoked_at.is_(None))
+    return Client(
+        application.id,
+        application.client_id,
+        tuple(Limits.of(secret) for secret in db.session.scalars(secrets)),
+        tuple(key.public_jwk for key in db.session.scalars(keys)),
+        application.jwks_uri,
+        _grants(application.id),
+        _serves(application.id),
+    )
 
 
 def _grants(application_id: int) -> tuple[Grant, ...]:
@@ -75,10 +113,25 @@ def _grants(application_id: int) -> tuple[Grant, ...]:
         .where(ApiVersion.state.in_((State.PUBLISHED, State.DEPRECATED)))
         .order_by(ApiVersion.id)
     )
-    return tuple(
-        Grant(v.id, v.audience, tuple(v.scopes), v.token_lifetime_s, frozenset(v.accepts))
-        for v in db.session.scalars(query)
+    return tuple(grant_of(v) for v in db.session.scalars(query))
+
+
+def grant_of(version: ApiVersion) -> Grant:
+    return Grant(
+        version.id,
+        version.audience,
+        tuple(version.scopes),
+        version.token_lifetime_s,
+        frozenset(version.accepts),
+        version.signing_alg,
+        version.key_source,
+        version.dpop,
     )
+
+
+def _serves(application_id: int) -> frozenset[str]:
+    query = select(ApiVersion.audience).join(ResourceServer, ResourceServer.version_id == ApiVersion.id)
+    return frozenset(db.session.scalars(query.where(ResourceServer.application_id == application_id)))
 
 
 def known_key(digest: str) -> KnownKey | None:
@@ -91,7 +144,7 @@ def _read_key(digest: str) -> KnownKey | None:
     if key is None:
         return None
     owner = client(key.application.client_id)
-    return KnownKey(key.id, key.jti, owner, key.expires_at, key.used_at) if owner else None
+    return KnownKey(key.jti, owner, Limits.of(key)) if owner else None
 
 
 def audience_of(version_id: int) -> str:

@@ -27,6 +27,7 @@ class Application(Model):
     name: Mapped[str] = mapped_column(String(80))
     description: Mapped[str] = mapped_column(String(300), default="")
     client_id: Mapped[str] = mapped_column(String(40), unique=True)
+    jwks_uri: Mapped[str] = mapped_column(String(500), default="")  # where its public keys are (RFC 7591)
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     team: Mapped[Team] = relationship()
@@ -71,3 +72,14 @@ class Subscription(Model):
     @property
     def is_active(self) -> bool:
         return self.state == SubscriptionState.ACTIVE
+
+
+class ResourceServer(Model):
+    """An application that an API version's backend runs as: it is an audience of the version's tokens, so it may ask
+    about any of them (RFC 7662 section 4)."""
+
+    __tablename__ = "resource_server"
+    version_id: Mapped[int] = mapped_column(ForeignKey("api_version.id"), primary_key=True)
+    application_id: Mapped[int] = mapped_column(ForeignKey("application.id"), primary_key=True, index=True)
+    application: Mapped[Application] = relationship()
+    version: Mapped[ApiVersion] = relationship()

@@ -7,10 +7,12 @@ A blob is bound to where it belongs (``context``: table, column and row), so tha
 from __future__ import annotations
 
 import base64
+import importlib
 import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,8 +21,20 @@ from ..config import Config
 from ..errors import Refused
 
 
-class Ring:
-    """Key-encryption keys by id; the first one seals, all of them open."""
+class Wrapper(Protocol):
+    """Who wraps data keys: key-encryption keys in this process, or a key management service."""
+
+    primary: str
+
+    def wrap(self, data_key: bytes, context: bytes) -> bytes: ...
+
+    def unwrap(self, kid: str, wrapped: bytes, context: bytes) -> bytes:
+        """`LookupError` when it has no key by that id, `InvalidTag` or `ValueError` when the key is another one."""
+        ...
+
+
+class LocalKeys:
+    """Key-encryption keys by id; the first one wraps, all of them unwrap."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         if not keys:
@@ -28,34 +42,71 @@ class Ring:
         self.keys = {kid: AESGCM(key) for kid, key in keys.items()}
         self.primary = next(iter(keys))
 
+    def wrap(self, data_key: bytes, context: bytes) -> bytes:
+        return _encrypt(self.keys[self.primary], data_key, context)
+
+    def unwrap(self, kid: str, wrapped: bytes, context: bytes) -> bytes:
+        return _decrypt(self.keys[kid], wrapped, context)
+
+
+class Ring:
+    def __init__(self, keys: Mapping[str, bytes] | Wrapper) -> None:
+        self.wrapper: Wrapper = LocalKeys(keys) if isinstance(keys, Mapping) else keys
+
     def seal(self, secret: bytes, context: str) -> str:
         data_key, aad = secrets.token_bytes(32), context.encode()
-        wrapped = _encrypt(self.keys[self.primary], data_key, aad)
-        return f"v1.{self.primary}.{_b64(wrapped)}.{_b64(_encrypt(AESGCM(data_key), secret, aad))}"
+        wrapped = self.wrapper.wrap(data_key, aad)
+        return f"v1.{self.wrapper.primary}.{_b64(wrapped)}.{_b64(_encrypt(AESGCM(data_key), secret, aad))}"
 
     def open(self, blob: str, context: str) -> bytes:
         """The secret. `Refused` when the ring lacks the key, or the blob was altered or belongs elsewhere."""
+        kid, data_key, sealed = self._data_key(blob, context)
+        try:
+            return _decrypt(AESGCM(data_key), _unb64(sealed), context.encode())
+        except InvalidTag:
+            raise _wrong_key(kid) from None
+
+    def rewrap(self, blob: str, context: str) -> str:
+        """The same secret under the primary key; only the data key is wrapped anew."""
+        _, data_key, sealed = self._data_key(blob, context)
+        return f"v1.{self.wrapper.primary}.{_b64(self.wrapper.wrap(data_key, context.encode()))}.{sealed}"
+
+    def is_primary(self, blob: str) -> bool:
+        return blob.split(".")[1:2] == [self.wrapper.primary]
+
+    def _data_key(self, blob: str, context: str) -> tuple[str, bytes, str]:
         try:
             version, kid, wrapped, sealed = blob.split(".")
         except ValueError:
             raise Refused("A sealed value is damaged; restore it from a backup.") from None
-        if version != "v1" or kid not in self.keys:
-            raise Refused(f"GATEWRIGHT_KEYS lacks the key {kid!r} that this installation's secrets are sealed with.")
+        if version != "v1":
+            raise Refused("A sealed value is of a form that this Gatewright does not know.")
         try:
-            data_key = _decrypt(self.keys[kid], _unb64(wrapped), context.encode())
-            return _decrypt(AESGCM(data_key), _unb64(sealed), context.encode())
-        except InvalidTag:
+            return kid, self.wrapper.unwrap(kid, _unb64(wrapped), context.encode()), sealed
+        except LookupError:
             raise Refused(
-                f"The key-encryption key {kid!r} is not the one this installation was sealed with. "
-                "Set GATEWRIGHT_KEYS (or the file `keys` in the data directory) to the original."
+                f"GATEWRIGHT_KEYS lacks the key {kid!r} that this installation's secrets are sealed with."
             ) from None
+        except (InvalidTag, ValueError):
+            raise _wrong_key(kid) from None
+
+
+def _wrong_key(kid: str) -> Refused:
+    return Refused(
+        f"The key-encryption key {kid!r} is not the one this installation was sealed with. "
+        "Set GATEWRIGHT_KEYS (or the file `keys` in the data directory) to the original."
+    )
 
 
 def ring(config: Config) -> Ring:
     """The ring from the settings; in development it is made once and kept in the data directory."""
+    if config.keys_kms:
+        return Ring(_kms(config.keys_kms))
     if config.keys:
         return Ring(parse(config.keys))
-    file = config.home / "keys"
+    file = Path(config.keys_file) if config.keys_file else config.home / "keys"
+    if config.keys_file and not file.is_file():
+        raise Refused(f"GATEWRIGHT_KEYS_FILE names {file}, which is not there.")
     if config.production and not file.exists():
         raise Refused(
             "Production needs a key-encryption key. Set GATEWRIGHT_KEYS=k1:$(openssl rand -base64 32) and keep it safe: "
@@ -63,7 +114,21 @@ def ring(config: Config) -> Ring:
         )
     if not file.exists():
         _create(file)
+    if config.production and file.stat().st_mode & 0o077:
+        raise Refused(f"Others may read {file}, which opens every secret. Run: chmod 400 {file}")
     return Ring(parse(file.read_text()))
+
+
+def _kms(name: str) -> Wrapper:
+    """What ``package.module:factory`` makes: an object with ``primary``, ``wrap`` and ``unwrap``."""
+    module, _, factory = name.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), factory)()
+    except (ImportError, AttributeError) as problem:
+        raise Refused(f"GATEWRIGHT_KEYS_KMS is {name!r}, which cannot be loaded: {problem}.") from None
+    if not str(getattr(made, "primary", "")).isalnum() or not callable(made.wrap) or not callable(made.unwrap):
+        raise Refused(f"What {name} makes needs primary (letters and digits), wrap and unwrap.")
+    return made  # type: ignore[no-any-return]
 
 
 def parse(text: str) -> dict[str, bytes]:

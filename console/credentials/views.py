@@ -17,7 +17,7 @@ from ..runtime import runtime
 from ..web.access import me, requires
 from ..web.forms import Form, plain_text, sent_twice
 from ..web.htmx import render, secret_page
-from . import actions, queries, signing
+from . import actions, queries, rotation, signing
 
 blueprint = Blueprint("credentials", __name__)
 P = Permission
@@ -26,6 +26,10 @@ P = Permission
 class KeyForm(Form):
     name = StringField("Name", [InputRequired("Name the key, by where it will live."), Length(max=80), plain_text])
     expires = DateField("Expires", [Optional()])
+
+    @property
+    def terms(self) -> actions.Terms:
+        return actions.Terms(self.name.data or "", self.expires_at)
 
     @property
     def expires_at(self) -> datetime | None:
@@ -76,7 +80,7 @@ def create_key(application_id: int) -> Response:
         return render("credentials/new_key.html", status=422, application=application, form=form)
     if sent_twice():
         return _to(application_id)
-    made = form.attempt(actions.create_key, application, form.name.data, form.expires_at, by=me())
+    made = form.attempt(actions.create_key, application, form.terms, by=me())
     if made is None:
         return render("credentials/new_key.html", status=422, application=application, form=form)
     key, text = made
@@ -101,7 +105,7 @@ def index() -> Response:
         "signing": queries.signing_keys(),
         "encryption": encryption,
         "versions": names({k.version_id for k in encryption}),
-        "lead_s": signing.PUBLISH_LEAD_S,
+        "lead_s": rotation.PUBLISH_LEAD_S,
     }
     return render("credentials/index.html", **context)
 

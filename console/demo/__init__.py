@@ -20,7 +20,7 @@ from ..applications.actions import approve_subscription, create_application, sub
 from ..applications.models import Application, Subscription, SubscriptionState
 from ..audit.actions import record
 from ..audit.models import Action, AuditEntry
-from ..credentials.actions import create_key, create_secret, revoke_key, revoke_secret
+from ..credentials.actions import Terms, create_key, create_secret, revoke_key, revoke_secret
 from ..credentials.queries import keys_of, secrets_of
 from ..credentials.signing import ensure_signing_keys
 from ..db import db, now, unit_of_work
@@ -127,7 +127,7 @@ def _credentials(made: Made) -> None:
         for key in keys_of(application):
             revoke_key(key, by=boss)
         if any(s.version.takes("key") and s.is_active for s in application.subscriptions):
-            made.keys[application.id] = create_key(application, "Demo key", None, by=boss)[1]
+            made.keys[application.id] = create_key(application, Terms("Demo key"), by=boss)[1]
     made.ingest = enrol_node(INGEST_NODE, serves=False, by=boss)[1]
 
 

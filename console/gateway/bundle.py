@@ -4,7 +4,10 @@ It names no Envoy: the agent beside the node renders it (`console.gateway.envoy`
 
     {"generation": 7, "issuer": url, "jwks": {...}, "revoked": [jti...],
      "versions": [{"id", "name", "path", "state", "backend", "accepts", "audience", "operations", "headers",
-                   "ended_clients", "detail"}]}
+                   "ended_clients", "detail", "dpop", "keeps", "secrets"}]}
+
+``dpop``: off, optional or required. ``keeps``: the backend gets the credential as the caller sent it. ``secrets``: the HS256
+keys (JWK) that this version's tokens are signed with, instead of the published ones; nothing for all others.
 """
 
 from __future__ import annotations
@@ -21,14 +24,16 @@ from sqlalchemy.orm import contains_eager, undefer
 from ..apis import openapi
 from ..apis.models import Accepts, ApiVersion, State
 from ..applications.models import Application, Subscription, SubscriptionState
-from ..credentials.models import ApiKey
-from ..credentials.signing import jwks
+from ..credentials.algorithms import HS256
+from ..credentials.models import ApiKey, Source
+from ..credentials.rotation import LONGEST_TOKEN_S
+from ..credentials.signing import jwks, secret_jwk, shared_secrets
 from ..db import db, now
 from ..runtime import generation, remembered, runtime
 from ..tokens.verify import revoked
 
 KINDS = {Accepts.SIGNED: "jws", Accepts.ENCRYPTED: "jwe", Accepts.KEY: "key"}
-LONGEST_LIFETIME = timedelta(hours=24)
+LONGEST_LIFETIME = timedelta(seconds=LONGEST_TOKEN_S)
 INTERNAL_LIFETIME = timedelta(minutes=5)  # of what stands for an API key behind the gateway
 
 
@@ -74,6 +79,9 @@ def _version(version: ApiVersion, ended: list[str]) -> dict[str, Any]:
         "headers": deprecation_headers(version),
         "ended_clients": ended,
         "detail": _gone(version) if state == "retired" else "",
+        "dpop": version.dpop,
+        "keeps": version.key_source != Source.MANAGED and version.takes(Accepts.ENCRYPTED),
+        "secrets": [secret_jwk(key) for key in shared_secrets(version.id)] if version.signing_alg == HS256 else [],
     }
 
 

@@ -10,13 +10,14 @@ import orjson
 
 from ..db import db, unit_of_work
 from ..errors import Refused
-from ..runtime import generation
+from ..runtime import generation, runtime
+from ..tokens.dpop import ALGORITHMS, InvalidProof
 from ..tokens.verify import InvalidToken
 from ..web.machine import Answer, Asked, Route, json_answer, problem_answer
 from ..web.metrics import DECISIONS
 from .actions import enrol_with_code, note_seen, report
 from .bundle import bundle, digest
-from .decisions import CredentialRefused, Decision, exchange_key, unwrap
+from .decisions import CredentialRefused, Decision, check_bound, exchange_key, unwrap
 from .models import Node
 from .queries import node_by_credential
 
@@ -91,12 +92,29 @@ def post_unwrap(asked: Asked) -> Answer:
         return _refused("jwe", refused.status, refused.reason, refused.title, refused.message)
 
 
+def post_bound(asked: Asked) -> Answer:
+    """A DPoP-bound token and the proof for one call (RFC 9449 section 7.1)."""
+    if node_by_credential(asked.bearer) is None:
+        return _wrong_node()
+    token, audience = asked.body().decode("ascii", "replace"), asked.header("X-Gatewright-Audience")
+    url = runtime().config.gateway_url + asked.header("X-Gatewright-Path").partition("?")[0]
+    proof, method = asked.header("X-Gatewright-Proof"), asked.header("X-Gatewright-Method")
+    try:
+        return _decided("dpop", check_bound(token, proof, method, url, audience))
+    except InvalidProof as invalid:
+        return _refused("dpop", 401, "invalid_dpop_proof", "The DPoP proof is not good", invalid.message)
+    except InvalidToken as invalid:
+        return _refused("dpop", 401, "invalid_token", "The access token is not good", invalid.reason)
+    except CredentialRefused as refused:
+        return _refused("dpop", refused.status, refused.reason, refused.title, refused.message)
+
+
 def post_key(asked: Asked) -> Answer:
     if node_by_credential(asked.bearer) is None:
         return _wrong_node()
     text, audience = asked.body().decode("ascii", "replace"), asked.header("X-Gatewright-Audience")
     try:
-        return _decided("key", exchange_key(text, audience))
+        return _decided("key", exchange_key(text, audience, asked.header("X-Gatewright-Address")))
     except CredentialRefused as refused:
         return _refused("key", refused.status, refused.reason, refused.title, refused.message)
 
@@ -108,15 +126,28 @@ def _wrong_node() -> Answer:
 
 def _decided(kind: str, decision: Decision) -> Answer:
     DECISIONS.labels(kind, "good").inc()
-    return Answer(200, b"", [("Authorization", f"Bearer {decision.signed}"), ("X-Ttl", str(decision.ttl_s))])
+    headers = [("Authorization", f"Bearer {decision.signed}"), ("X-Ttl", str(decision.ttl_s))]
+    if decision.keeps:
+        headers.append(("X-Keeps", "1"))
+    if decision.is_for_address:
+        headers.append(("X-For-Address", "1"))
+    return Answer(200, b"", headers)
 
 
 def _refused(kind: str, status: int, reason: str, title: str, detail: str) -> Answer:
     DECISIONS.labels(kind, reason).inc()
     headers = [("X-Gatewright-Reason", reason)]
     if status == 401:
-        headers.append(("WWW-Authenticate", f'Bearer error="invalid_token", error_description="{detail}"'))
+        headers.append(("WWW-Authenticate", _challenge(kind, reason, detail)))
     return problem_answer(status, title, detail, *headers)
+
+
+def _challenge(kind: str, reason: str, detail: str) -> str:
+    """RFC 6750 section 3, RFC 9449 section 7.1."""
+    if kind == "dpop":
+        error = "invalid_dpop_proof" if reason == "invalid_dpop_proof" else "invalid_token"
+        return f'DPoP error="{error}", error_description="{detail}", algs="{" ".join(ALGORITHMS)}"'
+    return f'Bearer error="invalid_token", error_description="{detail}"'
 
 
 def _json(asked: Asked) -> dict[str, Any]:
@@ -153,4 +184,5 @@ ROUTES = [
     Route("POST", "/gateway/report", "node", post_report),
     Route("POST", "/gateway/unwrap", "node", post_unwrap),
     Route("POST", "/gateway/key", "node", post_key),
+    Route("POST", "/gateway/bound", "node", post_bound),
 ]

@@ -26,9 +26,15 @@ REASONS = {
     "invalid_token": "The encrypted token could not be opened, or what was inside was no good.",
     "malformed_token": "The token was malformed.",
     "encrypted_token_refused": "This API does not take encrypted tokens.",
+    "dpop_refused": "This API does not take DPoP-bound tokens.",
+    "dpop_required": "The token was not bound to a key, and this API takes DPoP-bound ones only.",
+    "proof_missing": "The token is bound to a key, and was sent without a proof of it.",
+    "malformed_proof": "The DPoP proof was missing or malformed.",
+    "invalid_dpop_proof": "The DPoP proof was not good for this call.",
+    "network_refused": "The API key may not be used from that network.",
     "console_unavailable": "The console, which opens encrypted tokens and checks API keys, did not answer.",
 }
-CREDENTIALS = {"jwe": "Encrypted token", "jws": "Signed token", "key": "API key"}
+CREDENTIALS = {"jwe": "Encrypted token", "jws": "Signed token", "key": "API key", "dpop": "DPoP-bound token"}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Row, Select, func, li
 
 from ..db import now
 from ..runtime import runtime
-from .store import SEQUENCE_BITS, hour, id_at, record
+from .store import SEQUENCE_BITS, hour, id_at, moment_of, record
 
 PAGE = 50
 MOST_EXPORTED = 100_000
@@ -202,3 +202,17 @@ def health(hours: int, version_ids: set[int]) -> dict[int, list[Traffic]]:
                     t.requests + row.requests, t.errors + failed, t.refused + refused, t.duration_us + row.duration_us
                 )
     return strips
+
+
+MOST_LOOKED_AT = 20_000
+
+
+def last_used(client_id: str, jtis: list[str], since: datetime) -> dict[str, datetime]:
+    """When each of these tokens or keys was last shown to a gateway; looks at the newest calls of its client only."""
+    if not jtis:
+        return {}
+    calls = select(record.c.id, record.c.jti).where(record.c.client_id == client_id, record.c.id >= id_at(since))
+    newest_calls = calls.order_by(record.c.id.desc()).limit(MOST_LOOKED_AT).subquery()
+    query = select(newest_calls.c.jti, func.max(newest_calls.c.id)).where(newest_calls.c.jti.in_(jtis))
+    with runtime().logs.reading() as connection:
+        return {jti: moment_of(last) for jti, last in connection.execute(query.group_by(newest_calls.c.jti))}

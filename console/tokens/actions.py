@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from sqlalchemy import delete
 
 from ..accounts.models import Person
-from ..apis.models import Accepts, ApiVersion
-from ..applications.clients import Grant
+from ..apis.models import Accepts, ApiVersion, Dpop
+from ..applications.clients import grant_of
 from ..applications.models import Application
 from ..applications.queries import subscription_of
 from ..audit.actions import record
@@ -16,7 +16,7 @@ from ..audit.models import Action
 from ..db import db, now, serialise
 from ..errors import Refused
 from ..runtime import changed
-from .grants import allowed_scope
+from .grants import allowed_scope, profile_of
 from .issue import Token, issue_token
 from .models import IssuedToken, RevokedToken
 
@@ -31,14 +31,18 @@ def make_token(application: Application, version: ApiVersion, scope: str, lifeti
         raise Refused(f"{version.name} takes API keys, not tokens. Create a key instead.", "version")
     if not 60 <= lifetime_s <= version.token_lifetime_s:
         raise Refused(f"Choose between 1 and {version.token_lifetime_s // 60} minutes.", "lifetime")
-    grant = Grant(version.id, version.audience, tuple(version.scopes), lifetime_s, frozenset(version.accepts))
+    if version.dpop == Dpop.REQUIRED:
+        raise Refused(
+            f"{version.name} takes DPoP-bound tokens only; the application must ask for them itself.", "version"
+        )
+    grant = grant_of(version)
     granted = allowed_scope(grant, scope)
     token = issue_token(
         client_id=application.client_id,
         audience=version.audience,
         scope=granted,
         lifetime_s=lifetime_s,
-        encrypt_for=grant.encrypt_for,
+        profile=profile_of(grant),
     )
     row = IssuedToken(
         jti=token.jti,

@@ -1,29 +1,16 @@
-"""What a client may be given: client authentication and the client credentials grant (RFC 6749 sections 2.3, 4.4)."""
+"""What a client may be given: the client credentials grant (RFC 6749 section 4.4) for one API (RFC 8707, RFC 9068)."""
 
 from __future__ import annotations
 
-import base64
-import hmac
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl
 
-from ..applications.clients import Client, Grant, client
-from ..credentials.secrets import digest
-from ..errors import Refused
-from .issue import Token, issue_token
-
-NOBODY = "0" * 64
-CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # what else is asked for is neither looked up nor remembered
-
-
-class OAuthError(Refused):
-    """``code`` and ``status`` as the RFC that names the code says."""
-
-    def __init__(self, code: str, description: str, status: int = 400) -> None:
-        super().__init__(description)
-        self.code, self.status = code, status
+from ..apis.models import Dpop
+from ..applications.clients import Grant
+from .client_auth import Caller
+from .errors import OAuthError
+from .issue import Profile, Token, issue_token
 
 
 @dataclass(frozen=True)
@@ -42,69 +29,49 @@ def parse_form(body: bytes, content_type: str) -> dict[str, str]:
         raise OAuthError("invalid_request", "The form cannot be read.") from None
     form: dict[str, str] = {}
     for name, value in pairs:
+        if name in form and name == "resource":
+            raise OAuthError("invalid_target", "A token is for one API: name one resource.")
         if name in form:
             raise OAuthError("invalid_request", f"The parameter {name[:40]!a} is there twice.")
         form[name] = value
     return {name: value for name, value in form.items() if value}
 
 
-def authenticate_client(authorization: str, form: Mapping[str, str]) -> Client:
-    """The client, by HTTP Basic or by ``client_id`` and ``client_secret`` in the form; one of them only.
-
-    An unknown client and a wrong secret get the same answer after the same work.
-    """
-    scheme, _, value = authorization.partition(" ")
-    if authorization and "client_secret" in form:
-        raise OAuthError("invalid_request", "Use one way of client authentication, not two.")
-    if scheme.lower() == "basic":
-        client_id, secret = _basic(value)
-    elif authorization:
-        raise invalid_client("Use HTTP Basic, or client_id and client_secret in the form.")
-    else:
-        client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
-    found = client(client_id) if CLIENT_ID.fullmatch(client_id) else None
-    shown = digest(secret)
-    matches = [hmac.compare_digest(shown, kept) for kept in (found.secrets if found else ()) or (NOBODY,)]
-    if found is None or not any(matches):
-        raise invalid_client("The client id or the client secret is wrong.")
-    return found
-
-
-def invalid_client(description: str) -> OAuthError:
-    return OAuthError("invalid_client", description, 401)
-
-
-def _basic(value: str) -> tuple[str, str]:
-    """Both halves are form-encoded before base64 (RFC 6749 section 2.3.1)."""
-    try:
-        user, colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except ValueError:  # not base64, not ASCII, not UTF-8
-        raise invalid_client("The Authorization header is not valid HTTP Basic.") from None
-    if not colon:
-        raise invalid_client("The Authorization header is not valid HTTP Basic.")
-    return unquote_plus(user), unquote_plus(password)
-
-
-def grant_client_credentials(who: Client, form: Mapping[str, str]) -> Granted:
-    """A token for the API that ``resource`` names (RFC 8707), with the scopes asked for, or all of them."""
-    if "grant_type" not in form:
-        raise OAuthError("invalid_request", "The parameter grant_type is missing.")
-    if form["grant_type"] != "client_credentials":
-        raise OAuthError("unsupported_grant_type", "Only client_credentials is supported.")
-    grant = _target(who, form.get("resource") or form.get("audience", ""))
-    scope = allowed_scope(grant, form.get("scope", ""))
+def grant_client_credentials(who: Caller, grant: Grant, form: Mapping[str, str], jkt: str = "") -> Granted:
+    """A token for ``grant``'s API with the scopes asked for, or all of them."""
+    if not jkt and grant.dpop == Dpop.REQUIRED:
+        raise OAuthError(
+            "invalid_dpop_proof", "This API takes DPoP-bound tokens only: send a proof in the header DPoP."
+        )
+    if jkt and not grant.takes_dpop:
+        raise OAuthError("invalid_request", "This API does not take DPoP-bound tokens. Ask without the header DPoP.")
+    scope = allowed_scope(grant, form.get("scope", ""), who.scopes)
     token = issue_token(
-        client_id=who.client_id,
+        client_id=who.client.client_id,
         audience=grant.audience,
         scope=scope,
         lifetime_s=grant.lifetime_s,
-        encrypt_for=grant.encrypt_for,
+        profile=profile_of(grant),
+        jkt=jkt,
     )
     return Granted(token, scope)
 
 
-def _target(who: Client, resource: str) -> Grant:
-    usable = [g for g in who.grants if g.accepts & {"signed", "encrypted"}]
+def check_grant_type(form: Mapping[str, str]) -> None:
+    if "grant_type" not in form:
+        raise OAuthError("invalid_request", "The parameter grant_type is missing.")
+    if form["grant_type"] != "client_credentials":
+        raise OAuthError("unsupported_grant_type", "Only client_credentials is supported.")
+
+
+def profile_of(grant: Grant, *, encrypted: bool | None = None) -> Profile:
+    return Profile(grant.version_id, grant.signing_alg, grant.is_encrypted if encrypted is None else encrypted)
+
+
+def target(who: Caller, form: Mapping[str, str]) -> Grant:
+    """The API that ``resource`` names, else the only one that has the scopes asked for."""
+    resource = form.get("resource") or form.get("audience", "")
+    usable = [g for g in who.client.grants if g.takes_tokens]
     if not usable:
         raise OAuthError("unauthorized_client", "This client has no approved subscription to an API that takes tokens.")
     if resource:
@@ -112,18 +79,23 @@ def _target(who: Client, resource: str) -> Grant:
         if grant is None:
             raise OAuthError("invalid_target", "This client has no approved subscription to that resource.")
         return grant
-    if len(usable) > 1:
+    wanted = set(form.get("scope", "").split())
+    fitting = [g for g in usable if wanted and wanted <= set(g.scopes)] or usable
+    if len(fitting) > 1:
         raise OAuthError(
             "invalid_target", "This client has several subscriptions: name one with the parameter resource."
         )
-    return usable[0]
+    return fitting[0]
 
 
-def allowed_scope(grant: Grant, asked: str) -> str:
-    """Space-separated; everything the subscription allows when nothing is asked for."""
+def allowed_scope(grant: Grant, asked: str, limit: frozenset[str] = frozenset()) -> str:
+    """Space-separated; everything allowed when nothing is asked for. ``limit``: of the credential; empty: none."""
+    allowed = [scope for scope in grant.scopes if not limit or scope in limit]
     wanted = list(dict.fromkeys(asked.split()))
+    if limit and grant.scopes and not allowed:
+        raise OAuthError("invalid_scope", "This credential is limited to scopes that the API does not have.")
     if not wanted:
-        return " ".join(grant.scopes)
-    if any(scope not in grant.scopes for scope in wanted):
-        raise OAuthError("invalid_scope", "A scope asked for is not one that this API has.")
+        return " ".join(allowed)
+    if any(scope not in allowed for scope in wanted):
+        raise OAuthError("invalid_scope", "A scope asked for is not one that this client may have at this API.")
     return " ".join(wanted)

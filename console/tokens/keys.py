@@ -1,32 +1,39 @@
-"""Keys parsed once per process and generation: loading one costs a thousand times what using it does."""
+"""Keys parsed once per process: loading an RSA key costs a thousand times what using it does.
+
+Which keys there are is read again with every change; what was parsed stays, because an id never means another key.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jwt
 import orjson
 from joserfc import jwk
 from joserfc.jwe import JWERegistry
-from jwt.algorithms import ECAlgorithm
 from sqlalchemy import select
 
+from ..credentials import encryption, signing
+from ..credentials.algorithms import ES256
 from ..credentials.models import EncryptionKey, KeyState, SigningKey
-from ..credentials.signing import published_keys
 from ..db import db
 from ..errors import Refused
 from ..runtime import remembered, runtime
 
+OPENING = (KeyState.ACTIVE, KeyState.RETIRING)
+
 
 @dataclass(frozen=True)
 class Verifier:
-    """One key, one algorithm."""
+    """One key, one algorithm. ``version_id``: the only API whose tokens it is good for; 0: any."""
 
     kid: str
     alg: str
     algorithm: Any
     key: Any
+    version_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,23 +48,41 @@ class Encrypter:
     enc: str
     key: Any
     registry: JWERegistry
+    is_managed: bool = True
 
 
 @dataclass(frozen=True)
 class Decrypter(Encrypter):
-    version_id: int
+    version_id: int = 0
 
 
-def signer() -> Signer:
-    return remembered("signer", _read_signer)
+def load(alg: str, jwk_text: str | bytes) -> Any:
+    """A key object for PyJWT's algorithm of that name (RFC 7517 to key)."""
+    text = jwk_text if isinstance(jwk_text, str) else jwk_text.decode()
+    return cast(Any, jwt.get_algorithm_by_name(alg)).from_jwk(text)
 
 
-def _read_signer() -> Signer:
-    row = db.session.scalars(select(SigningKey).where(SigningKey.state == KeyState.ACTIVE)).first()
+def _parsed(kind: str, identity: object, parse: Callable[[], Any]) -> Any:
+    parsed = runtime().parsed
+    if (kind, identity) not in parsed:
+        parsed[kind, identity] = parse()
+    return parsed[kind, identity]
+
+
+def signer(alg: str = ES256, version_id: int = 0) -> Signer:
+    """The active key of ``alg``; for HS256 the one that ``version_id`` shares with us."""
+    return remembered(("signer", alg, version_id), lambda: _read_signer(alg, version_id))
+
+
+def _read_signer(alg: str, version_id: int) -> Signer:
+    query = select(SigningKey).where(
+        SigningKey.state == KeyState.ACTIVE, SigningKey.alg == alg, SigningKey.version_id == version_id
+    )
+    row = db.session.scalars(query).first()
     if row is None:
-        raise Refused("There is no active signing key. Run `gatewright keys rotate`.")
-    private = runtime().ring.open(row.private_sealed, f"signing_key.private.{row.kid}")
-    return Signer(row.kid, row.alg, jwt.get_algorithm_by_name(row.alg), ECAlgorithm.from_jwk(private.decode()))
+        raise Refused(f"There is no active signing key for {alg}. Run `gatewright keys rotate`.")
+    key = _parsed("private", row.kid, lambda: load(alg, signing.open_private(row)))
+    return Signer(row.kid, alg, jwt.get_algorithm_by_name(alg), key, version_id)
 
 
 def verifier(kid: str) -> Verifier | None:
@@ -65,40 +90,57 @@ def verifier(kid: str) -> Verifier | None:
 
 
 def _read_verifiers() -> dict[str, Verifier]:
-    return {
-        row.kid: Verifier(
-            row.kid,
-            row.alg,
-            jwt.get_algorithm_by_name(row.alg),
-            ECAlgorithm.from_jwk(orjson.dumps(row.public_jwk).decode()),
-        )
-        for row in published_keys()
-    }
+    found = {}
+    for row in (*signing.published_keys(), *signing.shared_secrets()):
+        found[row.kid] = _verifier_of(row)
+    return found
+
+
+def _verifier_of(row: SigningKey) -> Verifier:
+    key = _parsed("public", row.kid, lambda: load(row.alg, _verifying(row)))
+    return Verifier(row.kid, row.alg, jwt.get_algorithm_by_name(row.alg), key, row.version_id)
+
+
+def _verifying(row: SigningKey) -> bytes:
+    return signing.open_private(row) if row.version_id else orjson.dumps(row.public_jwk)
 
 
 def encrypter(version_id: int) -> Encrypter | None:
+    """What tokens for that version are encrypted with now."""
     return remembered(("encrypter", version_id), lambda: _read_encrypter(version_id))
 
 
 def _read_encrypter(version_id: int) -> Encrypter | None:
-    query = (
-        select(EncryptionKey).where(EncryptionKey.version_id == version_id).order_by(EncryptionKey.created_at.desc())
-    )
-    row = db.session.scalars(query.limit(1)).first()
+    row = encryption.active_key(version_id)
     if row is None:
         return None
-    registry = JWERegistry(algorithms=[row.alg, row.enc])
-    return Encrypter(row.kid, row.alg, row.enc, jwk.import_key(row.public_jwk), registry)
+    key = _parsed("box", row.id, lambda: jwk.import_key(_box(row)))
+    return Encrypter(row.kid, row.alg, row.enc, key, _registry(row.alg, row.enc), row.is_managed)
+
+
+def _box(row: EncryptionKey) -> dict[str, Any]:
+    # a shared secret (A256KW) has no public half
+    return row.public_jwk or dict(orjson.loads(encryption.open_private(row)))
 
 
 def decrypter(kid: str) -> Decrypter | None:
-    return remembered(("decrypter", kid), lambda: _read_decrypter(kid))
+    """The private half of one of our keys, by its id."""
+    row_id = remembered("openable", _read_openable).get(kid)
+    return None if row_id is None else remembered(("decrypter", row_id), lambda: _read_decrypter(row_id))
 
 
-def _read_decrypter(kid: str) -> Decrypter | None:
-    row = db.session.get(EncryptionKey, kid)
-    if row is None:
-        return None
-    private = orjson.loads(runtime().ring.open(row.private_sealed, f"encryption_key.private.{kid}"))
-    registry = JWERegistry(algorithms=[row.alg, row.enc])
-    return Decrypter(row.kid, row.alg, row.enc, jwk.import_key(private), registry, row.version_id)
+def _read_openable() -> dict[str, int]:
+    query = select(EncryptionKey.kid, EncryptionKey.id).where(
+        EncryptionKey.state.in_(OPENING), EncryptionKey.private_sealed != ""
+    )
+    return {kid: number for kid, number in db.session.execute(query)}
+
+
+def _read_decrypter(row_id: int) -> Decrypter:
+    row = db.session.get_one(EncryptionKey, row_id)
+    key = _parsed("opener", row.id, lambda: jwk.import_key(orjson.loads(encryption.open_private(row))))
+    return Decrypter(row.kid, row.alg, row.enc, key, _registry(row.alg, row.enc), True, row.version_id)
+
+
+def _registry(alg: str, enc: str) -> JWERegistry:
+    return JWERegistry(algorithms=[alg, enc])

@@ -38,3 +38,25 @@ class RevokedToken(Model):
     jti: Mapped[str] = mapped_column(String(64), primary_key=True)
     revoked_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class SealedToken(Model):
+    """A token encrypted to a key that only the API has: we cannot open it, so we know it by its hash (RFC 7662)."""
+
+    __tablename__ = "sealed_token"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)  # SHA-256 of the compact text, hex
+    jti: Mapped[str] = mapped_column(String(64))
+    version_id: Mapped[int] = mapped_column(ForeignKey("api_version.id"))
+    client_id: Mapped[str] = mapped_column(String(40))
+    scope: Mapped[str] = mapped_column(String(1000), default="")
+    jkt: Mapped[str] = mapped_column(String(64), default="")
+    issued_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class SeenOnce(Model):
+    """The id of a client assertion or a DPoP proof; a second one is a replay (RFC 7523 section 3, RFC 9449 section 11.1)."""
+
+    __tablename__ = "seen_once"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)

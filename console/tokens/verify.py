@@ -1,129 +1,180 @@
 """The one verifier: introspection, gateway decisions and the console ask it, and only `InvalidToken` leaves it.
 
 One key, one algorithm; strict compact form; nothing in a header is followed (``jku``, ``x5u``, ``jwk``), no ``zip``,
-no ``crit``; sizes are capped before any work; both layers of a nested token are checked (RFC 8725).
+no ``crit``; sizes are capped before any work; both layers of a nested token are checked (RFC 8725, RFC 9068 section 4).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
-import math
-import re
+import hashlib
 import time
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from joserfc import jwe
 from sqlalchemy import select
 
+from ..applications.clients import audience_of
 from ..db import db, now
-from ..errors import Refused
-from ..runtime import remembered, runtime
-from .keys import decrypter, verifier
-from .models import RevokedToken
+from ..runtime import remembered, runtime, up_to_date
+from .compact import LONGEST, InvalidToken, json_object, number, split
+from .compact import decode as decode_segment
+from .issue import digest_of
+from .keys import Decrypter, Verifier, decrypter, verifier
+from .models import RevokedToken, SealedToken
 
-LONGEST = 8192
+__all__ = ["STEPS", "InvalidToken", "Verified", "audiences", "revoked", "verify"]
+
 SKEW_S = 5
-SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
-KID = re.compile(r"[A-Za-z0-9_-]{43}")  # a thumbprint; what else is asked for is neither looked up nor remembered
-MOST_NAMES = 64
+CACHE_S, MOST_CACHED = 60, 20_000
+STEPS = ("format", "decryption", "key", "signature", "type", "claims", "issuer", "times", "revoked")
 INNER_HEADERS = frozenset({"alg", "kid", "typ"})
 OUTER_HEADERS = frozenset({"alg", "enc", "kid", "typ", "cty", "epk", "apu", "apv"})
-REQUIRED = ("iss", "sub", "aud", "client_id", "iat", "exp", "jti")
+REQUIRED = frozenset({"iss", "sub", "aud", "client_id", "iat", "exp", "jti"})
+ACCESS_TOKEN = ("at+jwt", "application/at+jwt")
 
 
-class InvalidToken(Refused):
-    """Not good. ``reason`` is a sentence for whoever sent it."""
-
-    status = 401
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verified:
+    """A good token. ``inner`` is the signed one, to be handed on; empty where only the API can open it (``is_sealed``)."""
+
     claims: dict[str, Any]
-    inner: str  # the signed token, to be handed on
-    encrypted_for: int | None  # the API version whose key opened it
+    jti: str
+    inner: str
+    encrypted_for: int | None  # the API version whose key it is encrypted to
+    until: float = 0.0  # how long it may be remembered, seconds since 1970
 
     @property
-    def jti(self) -> str:
-        return str(self.claims["jti"])
+    def is_sealed(self) -> bool:
+        return not self.inner
+
+    @property
+    def jkt(self) -> str:
+        """The thumbprint of the key that its holder must prove to have (RFC 9449 section 6.1)."""
+        confirmation = self.claims.get("cnf")
+        return str(confirmation.get("jkt", "")) if isinstance(confirmation, dict) else ""
 
 
 def verify(text: str) -> Verified:
-    """The claims of a good token, whoever it is for: the caller compares audience and scope."""
+    """The claims of a good token, whoever it is for: the caller compares audience and scope.
+
+    A token that was found good is remembered by its SHA-256 for a minute, as long as nothing changes; whether it has expired
+    or was revoked is asked each time.
+    """
     if len(text) > LONGEST:
         raise InvalidToken("The token is too long.")
-    parts = text.split(".")
-    if len(parts) == 5:
-        inner, version_id = _open(text, parts)
-        return Verified(_signed(inner), inner, version_id)
+    me = up_to_date()
+    known = (
+        me.verified
+    )  # this very dict: a change under way replaces it, and what was read before must not get into that
+    fingerprint = hashlib.sha256(text.encode("utf-8", "replace")).digest()
+    hit = known.get(fingerprint)
+    if hit is not None and time.time() < hit.until and hit.jti not in me.memory.get("revoked", ()):
+        return hit  # type: ignore[no-any-return]
+    found = _verify(text)
+    if len(known) >= MOST_CACHED:
+        known.clear()
+    known[fingerprint] = found
+    return found
+
+
+def _verify(text: str) -> Verified:
+    parts = split(text, 3, 5)
     if len(parts) == 3:
-        return Verified(_signed(text), text, None)
-    raise InvalidToken("The token is neither a signed (three parts) nor an encrypted (five parts) JWT.")
-
-
-def _open(text: str, parts: list[str]) -> tuple[str, int]:
-    if not all(SEGMENT.fullmatch(part) for part in parts):
-        raise InvalidToken("The token is malformed.")
-    header = _object(parts[0])
-    key = decrypter(header["kid"]) if isinstance(header.get("kid"), str) and KID.fullmatch(header["kid"]) else None
+        return _good(_signed(text, parts), text, None)
+    header = json_object(parts[0])
+    key = decrypter(header["kid"]) if isinstance(header.get("kid"), str) else None
     if key is None:
-        raise InvalidToken("The token is encrypted to a key that this gateway does not have.")
+        return _known_by_hash(text)
+    inner = _open(text, header, key)
+    return _good(_signed(inner, split(inner, 3)), inner, key.version_id)
+
+
+def _good(claims: dict[str, Any], inner: str, encrypted_for: int | None) -> Verified:
+    return Verified(claims, claims["jti"], inner, encrypted_for, min(claims["exp"] + SKEW_S, time.time() + CACHE_S))
+
+
+def _open(text: str, header: dict[str, Any], key: Decrypter) -> str:
     if (header.get("alg"), header.get("enc")) != (key.alg, key.enc) or not header.keys() <= OUTER_HEADERS:
-        raise InvalidToken("The token is encrypted in a way that its key is not for.")
+        raise InvalidToken("The token is encrypted in a way that its key is not for.", "decryption")
     if header.get("cty") not in ("JWT", "at+jwt"):
-        raise InvalidToken("The encrypted token does not say that it holds a JWT.")
+        raise InvalidToken("The encrypted token does not say that it holds a JWT.", "decryption")
     try:
         inner = jwe.decrypt_compact(text, key.key, registry=key.registry).plaintext
-        return (inner or b"").decode("ascii"), key.version_id
+        return (inner or b"").decode("ascii")
     except Exception:  # the library lets ValueError, TypeError and more through; all mean the same
-        raise InvalidToken("The token cannot be decrypted; it was altered or made for another key.") from None
+        raise InvalidToken(
+            "The token cannot be decrypted; it was altered or made for another key.", "decryption"
+        ) from None
 
 
-def _signed(text: str) -> dict[str, Any]:
-    parts = text.split(".")
-    if len(parts) != 3 or not all(SEGMENT.fullmatch(part) for part in parts):
-        raise InvalidToken("The token is malformed.")
-    header = _object(parts[0])
+def _signed(text: str, parts: list[str]) -> dict[str, Any]:
+    header = json_object(parts[0])
     key = verifier(header["kid"]) if isinstance(header.get("kid"), str) else None
     if key is None:
-        raise InvalidToken("The token is signed with a key that is not published here.")
+        raise InvalidToken("The token is signed with a key that is not published here.", "key")
     if header.get("alg") != key.alg or not header.keys() <= INNER_HEADERS:
-        raise InvalidToken("The token is signed in a way that its key is not for.")
-    if header.get("typ") not in ("at+jwt", "application/at+jwt"):
-        raise InvalidToken("The token is not an access token (typ at+jwt).")
-    try:
-        good = key.algorithm.verify(f"{parts[0]}.{parts[1]}".encode(), key.key, _bytes(parts[2]))
-    except Exception:  # a signature of the wrong form
-        good = False
-    if not good:
-        raise InvalidToken("The signature does not match.")
-    return _claims(_object(parts[1]))
-
-
-def _claims(claims: dict[str, Any]) -> dict[str, Any]:
-    for name in REQUIRED:
-        if name not in claims:
-            raise InvalidToken(f"The token lacks the claim {name}.")
-    if not all(isinstance(claims[k], str) for k in ("iss", "sub", "client_id", "jti")):
-        raise InvalidToken("A claim of the token has the wrong type.")
-    if not hmac.compare_digest(claims["iss"].encode(), runtime().config.public_url.encode()):
-        raise InvalidToken("The token comes from another issuer.")
-    clock = time.time()
-    if _number(claims["exp"]) <= clock - SKEW_S:
-        raise InvalidToken("The token has expired.")
-    if _number(claims["iat"]) > clock + SKEW_S or _number(claims.get("nbf", 0)) > clock + SKEW_S:
-        raise InvalidToken("The token is not valid yet.")
-    if claims["jti"] in revoked():
-        raise InvalidToken("The token was revoked.")
+        raise InvalidToken("The token is signed in a way that its key is not for.", "key")
+    if not is_signature(text, parts[2], key):
+        raise InvalidToken("The signature does not match.", "signature")
+    claims = json_object(parts[1])
+    if header.get("typ") not in ACCESS_TOKEN:
+        raise InvalidToken("The token is not an access token (typ at+jwt).", "type", claims)
+    _check_claims(claims)
+    if key.version_id and claims["aud"] != audience_of(key.version_id):
+        # who shares a secret with us could make tokens with it, but only for itself
+        raise InvalidToken("The token is signed with the secret of another API.", "key", claims)
     return claims
+
+
+def is_signature(text: str, signature: str, key: Verifier) -> bool:
+    try:
+        return bool(key.algorithm.verify(text[: text.rindex(".")].encode(), key.key, decode_segment(signature)))
+    except InvalidToken:
+        raise
+    except Exception:  # a signature of the wrong form
+        return False
+
+
+def _check_claims(claims: dict[str, Any]) -> None:
+    if not claims.keys() >= REQUIRED:
+        missing = ", ".join(sorted(REQUIRED - claims.keys()))
+        raise InvalidToken(f"The token lacks the claim {missing}.", "claims", claims)
+    for name in ("iss", "sub", "client_id", "jti"):
+        if type(claims[name]) is not str:
+            raise InvalidToken(f"The claim {name} of the token has the wrong type.", "claims", claims)
+    if claims["iss"] != runtime().config.public_url:
+        raise InvalidToken("The token comes from another issuer.", "issuer", claims)
+    clock = time.time()
+    if number(claims["exp"]) <= clock - SKEW_S:
+        raise InvalidToken("The token has expired.", "times", claims)
+    if number(claims["iat"]) > clock + SKEW_S or number(claims.get("nbf", 0)) > clock + SKEW_S:
+        raise InvalidToken("The token is not valid yet.", "times", claims)
+    if claims["jti"] in revoked():
+        raise InvalidToken("The token was revoked.", "revoked", claims)
+
+
+def _known_by_hash(text: str) -> Verified:
+    """A token that only its API can open: what we wrote down when we issued exactly this text."""
+    row = db.session.get(SealedToken, digest_of(text))
+    if row is None:
+        raise InvalidToken("The token is encrypted to a key that we do not have.", "decryption")
+    issued, ends = int(row.issued_at.timestamp()), int(row.expires_at.timestamp())
+    claims: dict[str, Any] = {
+        "iss": runtime().config.public_url,
+        "sub": row.client_id,
+        "aud": audience_of(row.version_id),
+        "client_id": row.client_id,
+        "iat": issued,
+        "exp": ends,
+        "jti": row.jti,
+    }
+    if row.scope:
+        claims["scope"] = row.scope
+    if row.jkt:
+        claims["cnf"] = {"jkt": row.jkt}
+    _check_claims(claims)
+    return _good(claims, "", row.version_id)
 
 
 def revoked() -> frozenset[str]:
@@ -138,37 +189,3 @@ def _read_revoked() -> frozenset[str]:
 def audiences(claims: dict[str, Any]) -> list[str]:
     aud = claims.get("aud")
     return [aud] if isinstance(aud, str) else [a for a in aud if isinstance(a, str)] if isinstance(aud, list) else []
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidToken("A time in the token is not a number.")
-    return float(value)
-
-
-def _object(segment: str) -> dict[str, Any]:
-    """A JSON object without duplicate names (RFC 7515 section 4)."""
-    raw = _bytes(segment)
-    try:
-        value = orjson.loads(raw)
-    except ValueError:
-        raise InvalidToken("The token is malformed.") from None
-    if not isinstance(value, dict) or len(value) > MOST_NAMES or raw.count(b'":') < len(value) or _repeats(raw, value):
-        raise InvalidToken("The token is malformed.")
-    return value
-
-
-def _repeats(raw: bytes, value: dict[str, Any]) -> bool:
-    # orjson keeps the last of two equal names; another parser may keep the first
-    return any(len(re.findall(rb'[{,]\s*"' + re.escape(name.encode()) + rb'"\s*:', raw)) > 1 for name in value)
-
-
-def _bytes(segment: str) -> bytes:
-    """Canonical base64url without padding; unused bits must be zero."""
-    try:
-        data = base64.b64decode(segment.replace("-", "+").replace("_", "/") + "=" * (-len(segment) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidToken("The token is malformed.") from None
-    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != segment:
-        raise InvalidToken("The token is malformed.")
-    return data

@@ -61,6 +61,10 @@ class Asked:
         return str(self.environ.get("CONTENT_TYPE", ""))
 
     @property
+    def address(self) -> str:
+        return str(self.environ.get("REMOTE_ADDR", ""))
+
+    @property
     def bearer(self) -> str:
         scheme, _, value = self.header("Authorization").partition(" ")
         return value.strip() if scheme.lower() == "bearer" else ""

@@ -88,7 +88,7 @@ def _fill(environ: Mapping[str, str]) -> World:
     from console import create_app
     from console.accounts.models import Person, Role, Team
     from console.config import load
-    from console.credentials.actions import create_key, create_secret
+    from console.credentials.actions import Terms, create_key, create_secret
     from console.db import db, unit_of_work
     from console.install import prepare
 
@@ -101,7 +101,7 @@ def _fill(environ: Mapping[str, str]) -> World:
         db.session.flush()
         versions = {kind: _publish(kind, alice) for kind in KINDS}
         application = _subscriber([v for kind, v in versions.items() if kind != "open"], alice)
-        secret, key = create_secret(application, by=alice)[1], create_key(application, "bench", None, by=alice)[1]
+        secret, key = create_secret(application, by=alice)[1], create_key(application, Terms("bench"), by=alice)[1]
         return World(application.client_id, secret, key, {kind: v.audience for kind, v in versions.items()})
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .base import SYSTEM_CAS, Json, Operation, Origin, Version, discovery
+from .base import REQUIREMENT, SYSTEM_CAS, Json, Operation, Origin, Version, discovery
 from .clusters import bootstrap, clusters, secret
 from .fold import fold
 from .listener import listener
@@ -55,7 +55,7 @@ def render(bundle: dict[str, Any], place: Place) -> Rendered:
         place.port,
         place.directory / "rds.json",
         bundle["issuer"],
-        bundle["jwks"],
+        {REQUIREMENT: bundle["jwks"]} | {v.requirement: {"keys": list(v.secrets)} for v in versions if v.secrets},
         lua,
         "gatewright",
     )
@@ -86,6 +86,9 @@ def version(said: dict[str, Any]) -> Version:
         refused_clients=tuple(said["ended_clients"]),
         response_headers=tuple((name, value) for name, value in said["headers"]),
         detail=said["detail"],
+        dpop=said["dpop"],
+        keeps=said["keeps"],
+        secrets=tuple(said["secrets"]),
     )
 
 

@@ -89,6 +89,19 @@ class Version:
     timeout: float = 15.0
     cors_origins: tuple[str, ...] = ()
     detail: str = ""  # of the 410
+    dpop: str = "off"  # off | optional | required
+    keeps: bool = False  # the backend gets the credential as the caller sent it
+    secrets: tuple[Json, ...] = ()  # HS256 keys that its tokens are signed with instead of the published ones
+
+    @property
+    def requirement(self) -> str:
+        """The name of what jwt_authn asks of a token for it."""
+        return f"{REQUIREMENT}_{self.number}" if self.secrets else REQUIREMENT
+
+    @property
+    def asks(self) -> bool:
+        """Whether a credential of its callers may have to be exchanged; else Envoy does all of it by itself."""
+        return self.accepts != {"jws"} or self.dpop != "off"
 
 
 def duration(seconds: float) -> str:

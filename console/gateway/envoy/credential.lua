@@ -1,8 +1,11 @@
 -- Credentials of a request: 'jws' goes on as it is, a JWE or an API key is exchanged at the console for the
 -- signed token inside it. Behind this filter jwt_authn checks every token alike.
 --
--- Per route: LuaPerRoute.filter_context = {audience = "...", accepts = "jws jwe key"}
--- Dynamic metadata set: gatewright.credential = jws | jwe | key, gatewright.reason when this filter refuses.
+-- A DPoP-bound token (RFC 9449) is judged by the console for each call, because each proof is good once.
+--
+-- Per route: LuaPerRoute.filter_context = {audience = "...", accepts = "jws jwe key", dpop = "off|optional|required"}
+-- Dynamic metadata set: gatewright.credential = jws | jwe | key | dpop, gatewright.reason when this filter refuses,
+-- gatewright.keeps = what the backend gets as Authorization, where only the API can open it.
 -- A script error lets the request go on: then Authorization holds no signed token or `credential` is not set,
 -- and jwt_authn or the rbac filter `access` refuse it.
 --
@@ -66,26 +69,32 @@ local function pass_on(h, e)
   h:respond(answer, e.body)
 end
 
+local function address(h) return (h:streamInfo():downstreamRemoteAddress():gsub(":%d+$", ""):gsub("[%[%]]", "")) end
+
 -- Puts the signed token of `secret` into the request. Every wrapper object (headers, metadata) dies at the
 -- yield of httpCall: fetch it again afterwards.
-local function exchange(h, kind, path, cache_key, secret, audience)
+-- `once` (more headers for the console): an answer that is good for this call only.
+local function exchange(h, kind, path, cache_key, secret, audience, sent, once)
   note(h, "credential", kind)
   local now = os.time()
-  local e = good.get(cache_key, now)
+  local from = address(h)
+  local e = nil
+  if not once then e = good.get(cache_key, now) or good.get(cache_key .. "\n" .. from, now) end
   if e == nil then
-    local refused = bad.get(cache_key, now)
-    if refused ~= nil then return pass_on(h, refused) end
-    local id = h:headers():get("x-request-id") or ""
-    local answer, body = h:httpCall(CLUSTER, {
-      [":method"] = "POST", [":path"] = path, [":authority"] = "console",
-      ["content-type"] = "text/plain", ["x-gatewright-audience"] = audience, ["x-request-id"] = id,
-    }, secret, TIMEOUT)
+    -- what is refused to one address may be allowed to another
+    local refused = not once and bad.get(cache_key .. "\n" .. from, now)
+    if refused then return pass_on(h, refused) end
+    local ask = once or {}
+    ask[":method"], ask[":path"], ask[":authority"], ask["content-type"] = "POST", path, "console", "text/plain"
+    ask["x-gatewright-audience"], ask["x-gatewright-address"] = audience, from
+    ask["x-request-id"] = h:headers():get("x-request-id") or ""
+    local answer, body = h:httpCall(CLUSTER, ask, secret, TIMEOUT)
     local status = answer[":status"]
     if status == "401" or status == "403" then
       e = {status = status, challenge = answer["www-authenticate"], body = body or "",
            reason = answer["x-gatewright-reason"] or "refused_by_console",
            content_type = answer["content-type"] or "application/problem+json", till = os.time() + BAD_TTL}
-      bad.put(cache_key, e)
+      if not once then bad.put(cache_key .. "\n" .. from, e) end
       return pass_on(h, e)
     end
     local signed = answer["authorization"]
@@ -94,10 +103,34 @@ local function exchange(h, kind, path, cache_key, secret, audience)
         kind == "jwe" and "Encrypted tokens are opened by the console, which does not answer. Signed tokens still work. Try again in a moment."
         or "API keys are checked by the console, which does not answer. Signed tokens still work. Try again in a moment.")
     end
-    e = {signed = signed, till = os.time() + (tonumber(answer["x-ttl"]) or 0)}
-    if e.till > os.time() then good.put(cache_key, e) end
+    e = {signed = signed, keeps = answer["x-keeps"] ~= nil, till = os.time() + (tonumber(answer["x-ttl"]) or 0)}
+    if e.till > os.time() and not once then
+      good.put(answer["x-for-address"] and cache_key .. "\n" .. from or cache_key, e)
+    end
   end
+  if e.keeps then note(h, "keeps", sent) end
   h:headers():replace("authorization", e.signed)
+end
+
+-- Authorization: DPoP <token>, and a proof in the header DPoP.
+local function bound(h, token, proof, proofs, context, audience)
+  local accepts = context:get("accepts") or ""
+  if (context:get("dpop") or "off") == "off" then
+    return invalid(h, "dpop_refused", "This API does not take DPoP-bound tokens", "Ask the token endpoint for a token without a proof, and send it as Bearer.")
+  end
+  local _, dots = token:gsub("%.", "")
+  local kind = dots == 4 and "jwe" or "jws"
+  if not accepts:find(kind, 1, true) then
+    local reason = kind == "jwe" and "encrypted_token_refused" or "encryption_required"
+    return invalid(h, reason, "This kind of token is not taken here", "Ask the token endpoint for a token for this API.")
+  end
+  if proofs ~= 1 or #proof > MAX_TOKEN or proof:find("[^%w%-_%.]") or #token > MAX_TOKEN or token:find("[^%w%-_%.]") then
+    return invalid(h, "malformed_proof", "The DPoP proof is missing or malformed", "Send the access token in Authorization: DPoP, and one proof for this request in the header DPoP.")
+  end
+  return exchange(h, "dpop", "/gateway/bound", "", token, audience, "DPoP " .. token, {
+    ["x-gatewright-proof"] = proof, ["x-gatewright-method"] = h:headers():get(":method"),
+    ["x-gatewright-path"] = h:headers():get(":path"),
+  })
 end
 
 function envoy_on_request(h)
@@ -118,12 +151,16 @@ function envoy_on_request(h)
     if keys ~= 1 or #key > MAX_KEY or #key == 0 or key:find("[^%w%-_%.]") then
       return invalid(h, "malformed_key", "The API key is malformed", "An API key has at most 256 letters, digits, dots, dashes and underscores, and is sent once.")
     end
-    return exchange(h, "key", "/gateway/key", audience .. "\n" .. key, key, audience)
+    return exchange(h, "key", "/gateway/key", audience .. "\n" .. key, key, audience, "")
   end
 
+  local proof = headers:get("dpop")
+  local proofs = proof and headers:getNumValues("dpop") or 0
+  if proof ~= nil then headers:remove("dpop") end
   if headers:getNumValues("authorization") ~= 1 or a:find(",", 1, true) then   -- Envoy joins repeated ones with a comma
     return invalid(h, "malformed_token", "The access token is malformed", "Send exactly one Authorization header.")
   end
+  if a:sub(1, 5):lower() == "dpop " then return bound(h, a:sub(6), proof, proofs, context, audience) end
   local p, dots = 0, 0
   repeat p = a:find(".", p + 1, true); if p then dots = dots + 1 end until not p or dots > 4
   if dots ~= 4 or a:sub(1, 7):lower() ~= "bearer " then       -- a signed token and all the rest: jwt_authn decides
@@ -137,5 +174,5 @@ function envoy_on_request(h)
     return invalid(h, "malformed_token", "The access token is malformed", "The encrypted token is too long or has characters that no token has.")
   end
   local token = a:sub(8)
-  return exchange(h, "jwe", "/gateway/unwrap", token, token, audience)
+  return exchange(h, "jwe", "/gateway/unwrap", token, token, audience, a)
 end

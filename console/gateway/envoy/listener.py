@@ -13,7 +13,6 @@ from .base import (
     JWT,
     NAMESPACE,
     OVERRIDES,
-    REQUIREMENT,
     REVOKED,
     ROUTES,
     SCOPE,
@@ -77,20 +76,9 @@ def _filter(name: str, type_: str, config: Json | None = None, disabled: bool = 
     return f
 
 
-def listener(
-    node: str,
-    host: str,
-    port: int,
-    rds_file: Path,
-    issuer: str,
-    jwks: Json,
-    lua: str,
-    realm: str,
-    trusted_hops: int = 0,
-) -> Json:
-    strip: list[Json] = [{"remove": h} for h in (*IDENTITY_HEADERS, *OVERRIDES)]
-    strip.append({"remove_on_match": {"key_matcher": {"prefix": "x-gatewright-", "ignore_case": True}}})
-    provider = {
+def _provider(issuer: str, jwks: Json) -> Json:
+    """Who may have signed a token. All of them note what it says under the same name."""
+    return {
         "issuer": issuer,
         "forward": True,
         "payload_in_metadata": "jwt",
@@ -110,6 +98,22 @@ def listener(
             {"name": "Authorization", "value_prefix": "bearer "},
         ],
     }
+
+
+def listener(
+    node: str,
+    host: str,
+    port: int,
+    rds_file: Path,
+    issuer: str,
+    key_sets: dict[str, Json],
+    lua: str,
+    realm: str,
+    trusted_hops: int = 0,
+) -> Json:
+    """``key_sets``: JWK Sets by the name of the requirement that asks for a token signed with one of them."""
+    strip: list[Json] = [{"remove": h} for h in (*IDENTITY_HEADERS, *OVERRIDES)]
+    strip.append({"remove_on_match": {"key_matcher": {"prefix": "x-gatewright-", "ignore_case": True}}})
     filters = [
         _filter("envoy.filters.http.cors", "cors.v3.Cors"),
         _filter(
@@ -127,8 +131,8 @@ def listener(
             JWT,
             "jwt_authn.v3.JwtAuthentication",
             {
-                "providers": {"gatewright": provider},
-                "requirement_map": {REQUIREMENT: {"provider_name": "gatewright"}},
+                "providers": {name: _provider(issuer, jwks) for name, jwks in key_sets.items()},
+                "requirement_map": {name: {"provider_name": name} for name in key_sets},
             },
         ),
         _filter(REVOKED, "rbac.v3.RBAC"),

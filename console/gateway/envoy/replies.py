@@ -53,6 +53,10 @@ def local_replies(realm: str) -> Json:
         challenge = f'Bearer realm="{realm_}", error="invalid_token", error_description="{detail}"'
         return _mapper(expression, reason, title, detail, status, challenge if status == 401 else None)
 
+    def bound(reason: str, title: str, detail: str) -> Json:
+        challenge = f'DPoP realm="{realm_}", error="invalid_token", error_description="{detail}"'
+        return _mapper(rbac(reason), reason, title, detail, 401, challenge)
+
     def jwt(message: str) -> str:  # the details hold the message with _ for blanks
         return f"response.code_details == 'jwt_authn_access_denied{{{message.replace(' ', '_')}}}'"
 
@@ -139,6 +143,16 @@ def local_replies(realm: str) -> Json:
                 rbac("encryption_required"),
                 "This API takes encrypted tokens only",
                 "This API takes encrypted tokens only. Ask the token endpoint for an encrypted one (JWE).",
+            ),
+            bound(
+                "proof_missing",
+                "The access token is bound to a key",
+                "Send this token in Authorization: DPoP, with a proof of its key in the header DPoP (RFC 9449).",
+            ),
+            bound(
+                "dpop_required",
+                "This API takes DPoP-bound tokens only",
+                "Ask the token endpoint with a DPoP proof, and send the token with one (RFC 9449).",
             ),
             token(
                 "signed_token_refused",

@@ -15,7 +15,6 @@ from .base import (
     NAMESPACE,
     PROBLEM,
     RBAC,
-    REQUIREMENT,
     REVOKED,
     ROUTES,
     SCOPE,
@@ -61,6 +60,10 @@ def _policy(*principals: Json, permissions: list[Json] | None = None) -> Json:
     return {"permissions": permissions or [{"any": True}], "principals": list(principals)}
 
 
+def _credential(kind: str) -> Json:
+    return _metadata(NAMESPACE, ("credential",), _is(kind))
+
+
 def credential_reason(accepts: frozenset[str]) -> str:
     """Why a verified credential of another kind is refused. Lua refuses JWE and keys before that."""
     if "jws" in accepts:
@@ -74,11 +77,16 @@ def _protection(v: Version) -> Json:
         "wrong_audience": _policy({"not_id": _claim_contains("aud", v.audience)}),
         "wrong_type": _policy({"not_id": _metadata(JWT, ("jwt_header", "typ"), _is("at+jwt"))}),
     }
-    per_filter: Json = {JWT: {"@type": HTTP + "jwt_authn.v3.PerRouteConfig", "requirement_name": REQUIREMENT}}
-    if v.accepts != {"jws"}:  # signed tokens alone need no exchange: Envoy does all of it by itself
-        kinds = _any(*(_metadata(NAMESPACE, ("credential",), _is(k)) for k in sorted(v.accepts)))
+    by_proof = _credential("dpop")
+    bound = _metadata(JWT, ("jwt", "cnf", "jkt"), {"present_match": True})
+    access["proof_missing"] = _policy(_all(bound, {"not_id": by_proof}))  # a bound token sent as Bearer
+    per_filter: Json = {JWT: {"@type": HTTP + "jwt_authn.v3.PerRouteConfig", "requirement_name": v.requirement}}
+    if v.dpop == "required":
+        access["dpop_required"] = _policy({"not_id": _any(by_proof, _credential("key"))})
+    if v.asks:
+        kinds = _any(*(_credential(k) for k in sorted(v.accepts | {"dpop"})))
         access[credential_reason(v.accepts)] = _policy({"not_id": kinds})
-        context = {"audience": v.audience, "accepts": " ".join(sorted(v.accepts))}
+        context = {"audience": v.audience, "accepts": " ".join(sorted(v.accepts)), "dpop": v.dpop}
         per_filter[CREDENTIAL] = {"@type": HTTP + "lua.v3.LuaPerRoute", "filter_context": context}
     if any(op.scopes for op in v.operations):
         disguised = {"url_path": {"path": {"safe_regex": {"regex": DISGUISED}}}}
@@ -150,6 +158,9 @@ def _route(v: Version) -> Json:
     }
     if v.state == "protected":  # the key is for the gateway; an open API's backend may have one of its own
         route["request_headers_to_remove"] = ["x-api-key"]
+    if v.keeps:  # only the API can open it: the gateway checked what stands for it, the backend gets it as it came
+        sent = set_header("authorization", f"%DYNAMIC_METADATA({NAMESPACE}:keeps)%")
+        route["request_headers_to_add"] = [sent]
     per_filter = _protection(v) if v.state == "protected" else {}
     if v.cors_origins:  # the cors filter answers a preflight of these origins itself, before jwt_authn
         per_filter["envoy.filters.http.cors"] = _cors(v.cors_origins)

@@ -1,0 +1,91 @@
+"""What is done now and then: by one worker at a time, whichever comes first, and not again before it is due.
+
+Each job is idempotent and one unit of work. That it ran is written in the same transaction, so a job that breaks is
+undone, logged, and tried again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from flask import Flask
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .db import Model, db, now, serialise, unit_of_work
+
+LOOK_EVERY_S = 20.0
+log = structlog.get_logger("jobs")
+
+
+class JobRun(Model):
+    """When a job was last done."""
+
+    __tablename__ = "job"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    ran_at: Mapped[datetime]
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    every: timedelta
+    run: Callable[[], None]
+
+
+def jobs() -> tuple[Job, ...]:
+    from .credentials import upkeep as credentials
+    from .tokens import upkeep as tokens
+
+    minute = timedelta(minutes=1)
+    return (
+        Job("rotate_keys", 5 * minute, credentials.rotate_keys),
+        Job("end_idle_credentials", 10 * minute, credentials.end_idle_credentials),
+        Job("warn_of_expiry", 60 * minute, credentials.warn_of_expiry),
+        Job("refetch_encryption_keys", 5 * minute, credentials.refetch_encryption_keys),
+        Job("sweep_tokens", 10 * minute, tokens.sweep),
+    )
+
+
+def run_due(app: Flask, at: datetime | None = None) -> list[str]:
+    """Do what is due; the names of what was done. Needs no context of its own."""
+    done = []
+    for job in jobs():
+        with app.app_context():
+            try:
+                if _is_due(job, at or now()) and _run(job, at or now()):
+                    done.append(job.name)
+            except Exception as problem:  # the next job must run all the same
+                log.exception("jobs.failed", job=job.name, error=type(problem).__name__)
+    return done
+
+
+def _is_due(job: Job, moment: datetime) -> bool:
+    last = db.session.get(JobRun, job.name, populate_existing=True)
+    return last is None or moment - last.ran_at >= job.every
+
+
+def _run(job: Job, moment: datetime) -> bool:
+    with unit_of_work():
+        serialise(f"job {job.name}")
+        if not _is_due(job, moment):  # another worker did it while this one waited
+            return False
+        db.session.merge(JobRun(name=job.name, ran_at=moment))
+        job.run()
+    return True
+
+
+def keep_running(app: Flask) -> threading.Event:
+    """Look for work from a thread of this process, until the event that is returned is set."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(LOOK_EVERY_S):
+            run_due(app)
+
+    threading.Thread(target=work, name="jobs", daemon=True).start()
+    return stop
