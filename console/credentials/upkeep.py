@@ -36,7 +36,7 @@ def end_idle_credentials() -> None:
     """Replaced ones that nobody has used for a day, as the logs and the token endpoint know."""
     since = now() - IDLE_FOR
     for kind in KINDS:
-        for row in _rows(kind, kind.ends_when_idle, kind.revoked_at.is_(None), kind.replaced_at < since):
+        for row in _rows(kind, kind.ends_when_idle.is_(True), kind.revoked_at.is_(None), kind.replaced_at < since):
             if not _is_used(row):
                 row.revoked_at = now()
                 changed()
@@ -45,7 +45,7 @@ def end_idle_credentials() -> None:
 
 
 def _rows(kind: type[Credential], *conditions: ColumnElement[bool]) -> list[ClientSecret | ApiKey]:
-    return list(db.session.scalars(select(kind).where(*conditions).limit(MOST)))  # type: ignore[arg-type]
+    return list(db.session.scalars(select(kind).where(*conditions).limit(MOST)))
 
 
 def _is_used(row: ClientSecret | ApiKey) -> bool:

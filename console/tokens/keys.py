@@ -133,7 +133,7 @@ def _read_openable() -> dict[str, int]:
     query = select(EncryptionKey.kid, EncryptionKey.id).where(
         EncryptionKey.state.in_(OPENING), EncryptionKey.private_sealed != ""
     )
-    return {kid: number for kid, number in db.session.execute(query)}
+    return {row.kid: row.id for row in db.session.execute(query)}
 
 
 def _read_decrypter(row_id: int) -> Decrypter:
