@@ -64,11 +64,12 @@ def create_app(config: Config | None = None) -> Flask:
 
 
 def machine_routes() -> list[Any]:
+    from .credentials import endpoints as credentials
     from .gateway import endpoints as gateway
     from .logs import endpoints as logs
     from .tokens import endpoints as tokens
 
-    return [*tokens.ROUTES, *gateway.ROUTES, *logs.ROUTES]
+    return [*tokens.ROUTES, *credentials.ROUTES, *gateway.ROUTES, *logs.ROUTES]
 
 
 def _register(app: Flask) -> None:
@@ -79,14 +80,17 @@ def _register(app: Flask) -> None:
     from .applications import approvals
     from .applications import views as applications
     from .audit import views as audit
+    from .credentials import client_key_views, keyring, leaks, version_keys
     from .credentials import views as credentials
     from .gateway import views as gateway
     from .home import views as home
     from .logs import views as logs
+    from .tokens import inspector
     from .tokens import views as tokens
 
     for module in (
-        home, accounts, people, profile, apis, lifecycle, catalog, applications, approvals, credentials, tokens, gateway, logs, audit,
+        home, accounts, people, profile, apis, lifecycle, catalog, applications, approvals, credentials,
+        keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, audit,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
 

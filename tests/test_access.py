@@ -70,10 +70,13 @@ def test_what_a_role_lacks_is_refused(app: Flask, sign_in: SignIn, world: World,
     assert counts(app) == before
 
 
+ONLY_LOOK = {"inspector.look", "leaks.look"}  # what is pasted must not be in an address, so these are asked by POST
+
+
 def test_auditors_change_nothing(app: Flask, sign_in: SignIn, world: World) -> None:
     dora, before = sign_in("dora"), counts(app)
     for endpoint, path in routes(app, world, "POST"):
-        if endpoint not in OWN_ACCOUNT and permission_of(app, endpoint) != Permission.PUBLIC:
+        if endpoint not in OWN_ACCOUNT | ONLY_LOOK and permission_of(app, endpoint) != Permission.PUBLIC:
             assert dora.post(path, data={"name": "x"}).status_code == 403, path
     assert counts(app) == before
 
@@ -110,7 +113,7 @@ def test_machines_prove_who_they_are(app: Flask, client: FlaskClient) -> None:
         assert route.proof in ("client", "node", "nobody")
         answer = client.open(route.path, method=route.method, json={}, headers={"Authorization": "Bearer gwn_x_y"})
         # 400: no form; 409: no enrolment code; 503: the caller's credential may be good, this node's is not
-        good = {"client": {400, 401}, "node": {401, 409, 503}, "nobody": {200}}[route.proof]
+        good = {"client": {400, 401}, "node": {401, 409, 503}, "nobody": {200, 400}}[route.proof]
         assert answer.status_code in good, route.path
     assert counts(app) == before
 

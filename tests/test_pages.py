@@ -42,7 +42,15 @@ def places(app: Flask, cast: Cast, world: World, node: str) -> dict[str, Any]:
         create_secret(application, by=bob)
         create_key(application, Terms("till"), by=bob)
     numbers = {"application_id": world.application_id, "person_id": cast.bob, "record_id": stored(app, record.c.id)[0]}
-    return numbers | {"slug": "orders", "number": "1.0.0", "token": "x", "node_id": 1, "entry_id": 1}
+    return numbers | {
+        "slug": "orders",
+        "number": "1.0.0",
+        "token": "x",
+        "node_id": 1,
+        "entry_id": 1,
+        "secret_id": 1,
+        "key_id": 1,
+    }
 
 
 def pages(app: Flask, places: dict[str, Any]) -> Iterator[tuple[str, str]]:

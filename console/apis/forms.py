@@ -19,6 +19,7 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional, Val
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from ..accounts.models import Team
+from ..credentials.algorithms import CURVES
 from ..db import now
 from ..web.forms import Form, plain_text
 from .actions import Choices
@@ -31,6 +32,28 @@ ACCEPTS = [
     (Accepts.OPEN, "Open to anybody", "No credential is asked for. Choose it alone."),
 ]
 SOURCES = [("url", "From an address"), ("file", "From a file"), ("paste", "Paste it")]
+
+
+SIGNING_LABELS = {
+    "ES256": "ES256, the default: small and fast",
+    "RS256": "RS256, for older libraries",
+    "PS256": "PS256",
+    "EdDSA": "EdDSA (Ed25519)",
+    "HS256": "HS256, a secret shared with this API",
+}
+ENCRYPTION_LABELS = {
+    "ECDH-ES+A256KW": "ECDH-ES+A256KW, the default",
+    "ECDH-ES": "ECDH-ES, agreed directly",
+    "RSA-OAEP-256": "RSA-OAEP-256, for RSA hardware",
+    "A256KW": "A256KW, a shared secret",
+}
+CONTENT_LABELS = {"A256GCM": "A256GCM, the default", "A128GCM": "A128GCM", "A256CBC-HS512": "A256CBC-HS512"}
+SOURCE_LABELS = {
+    "managed": "Gatewright makes it; the gateway opens tokens",
+    "jwk": "The API's own public key, pasted",
+    "jwks_uri": "The API's own public key, at an address",
+}
+DPOP_LABELS = {"optional": "Taken", "required": "Required", "off": "Not taken"}
 
 
 class ImportForm(Form):
@@ -52,6 +75,9 @@ class ImportForm(Form):
             raise ValidationError("Paste the document here.")
 
 
+PROFILE = ("signing_alg", "encryption_alg", "encryption_curve", "content_alg", "key_source", "dpop")
+
+
 class ChoicesForm(Form):
     backend_url = StringField(
         "Backend address", [InputRequired("Where does the API run?"), Length(max=300), plain_text]
@@ -68,6 +94,14 @@ class ChoicesForm(Form):
     lifetime = IntegerField(
         "Tokens live for", [InputRequired("How many minutes?"), NumberRange(1, 1440, "1 to 1440 minutes.")]
     )
+    signing_alg = SelectField("Signature", choices=list(SIGNING_LABELS.items()), default="ES256")
+    encryption_alg = SelectField(
+        "Encryption of the key", choices=list(ENCRYPTION_LABELS.items()), default="ECDH-ES+A256KW"
+    )
+    encryption_curve = SelectField("Curve", choices=[(c, c) for c in CURVES], default="P-256")
+    content_alg = SelectField("Encryption of the content", choices=list(CONTENT_LABELS.items()), default="A256GCM")
+    key_source = SelectField("Whose encryption key", choices=list(SOURCE_LABELS.items()), default="managed")
+    dpop = SelectField("DPoP-bound tokens", choices=list(DPOP_LABELS.items()), default="optional")
     edits = IntegerField(validators=[InputRequired()])
     anyway = BooleanField("Publish although the backend does not answer")
 
@@ -79,13 +113,20 @@ class ChoicesForm(Form):
             accepts=version.accepts,
             lifetime=version.token_lifetime_s // 60,
             edits=version.edits,
+            **{name: getattr(version, name) for name in PROFILE},
         )
+
+    @property
+    def has_special_profile(self) -> bool:
+        """Whether the part of the form that few need must be open."""
+        return any(self[name].errors or self[name].data != self[name].default for name in PROFILE)
 
     @property
     def choices(self) -> Choices:
         path = (self.gateway_path.data or "").rstrip("/")
         accepts = [a for a, _, _ in ACCEPTS if a in (self.accepts.data or [])]
-        return Choices(self.backend_url.data or "", path, list(accepts), (self.lifetime.data or 1) * 60)
+        profile = {name: self[name].data for name in PROFILE}
+        return Choices(self.backend_url.data or "", path, list(accepts), (self.lifetime.data or 1) * 60, **profile)
 
 
 class DeprecateForm(Form):

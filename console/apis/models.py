@@ -117,6 +117,10 @@ class ApiVersion(Model):
         return "signed" if Accepts.SIGNED in self.accepts else "none"
 
     @property
+    def takes_tokens(self) -> bool:
+        return Accepts.ENCRYPTED in self.accepts or Accepts.SIGNED in self.accepts
+
+    @property
     def encryption_required(self) -> bool:
         """A plain signed token is refused."""
         return Accepts.ENCRYPTED in self.accepts and Accepts.SIGNED not in self.accepts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
@@ -11,7 +12,10 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from ..accounts.models import Permission
 from ..accounts.queries import teams_of
+from ..credentials.client_keys import client_keys
 from ..credentials.queries import keys_of, secrets_of
+from ..credentials.rotation import LONGEST_TOKEN_S
+from ..db import now
 from ..logs import search
 from ..runtime import runtime
 from ..tokens.queries import live_tokens
@@ -21,6 +25,7 @@ from ..web.htmx import render
 from . import actions, queries
 
 blueprint = Blueprint("applications", __name__)
+LONGEST_LIFE = timedelta(seconds=LONGEST_TOKEN_S)
 P = Permission
 
 
@@ -78,12 +83,17 @@ def show(application_id: int) -> Response:
     application = queries.find_application(application_id, by=me())
     mine = application.team_id in me().team_ids or me().may(P.DECIDE_SUBSCRIPTIONS)
     question = search.Question(client_ids=frozenset({application.client_id}))
+    tokens = live_tokens(application, 10)
     context: dict[str, Any] = {
         "application": application,
         "mine": mine and me().may(P.USE_APPLICATIONS),
         "secrets": secrets_of(application),
         "keys": keys_of(application),
-        "tokens": live_tokens(application, 10),
+        "client_keys": client_keys(application),
+        "tokens": tokens,
+        "used": search.last_used(application.client_id, [t.jti for t in tokens], now() - LONGEST_LIFE)
+        if tokens
+        else {},
         "issuer": runtime().config.public_url,
         "recent": search.newest(question, size=5)[:5],
     }

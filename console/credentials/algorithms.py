@@ -27,6 +27,8 @@ RSA_BITS, MOST_RSA_BITS, RSA_EXPONENT = 2048, 8192, 65537
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 LONGEST_KID = 128
 
+OTHER_NAMES = {"Ed25519": "EdDSA"}  # RFC 9864 names the curve; both mean the same for an Ed25519 key
+
 Key = ECKey | OKPKey | RSAKey | OctKey
 
 
@@ -72,7 +74,7 @@ def check_public_jwk(jwk: Any, use: str, algorithms: Iterable[str]) -> dict[str,
     except Exception:  # the library lets ValueError, TypeError and more through
         raise Refused("This key cannot be read as a JWK (RFC 7517).", "jwk") from None
     possible = _algorithms(key, tuple(algorithms))
-    alg = jwk.get("alg") or (possible[0] if possible else "")
+    alg = canonical(jwk.get("alg")) or (possible[0] if possible else "")
     if alg not in possible:
         raise Refused(f"A key for {' or '.join(algorithms)} is needed here; this one is for something else.", "jwk")
     if jwk.get("use", use) != use:
@@ -81,6 +83,11 @@ def check_public_jwk(jwk: Any, use: str, algorithms: Iterable[str]) -> dict[str,
     if not isinstance(kid, str) or not kid or len(kid) > LONGEST_KID or not kid.isprintable():
         raise Refused(f"The kid must be a text of 1 to {LONGEST_KID} characters.", "jwk")
     return dict(key.as_dict(private=False)) | {"kid": kid, "use": use, "alg": alg}
+
+
+def canonical(alg: Any) -> str:
+    """The one name that we use for an algorithm; empty for what is no text."""
+    return OTHER_NAMES.get(alg, alg) if isinstance(alg, str) else ""
 
 
 def _algorithms(key: Any, wanted: tuple[str, ...]) -> list[str]:

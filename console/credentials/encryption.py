@@ -135,10 +135,11 @@ def rotate_due_encryption_keys(every: timedelta, at: datetime | None = None) -> 
             rotate_encryption_key(db.session.get_one(ApiVersion, key.version_id), at=moment)
 
 
-def shared_content_secret(key: EncryptionKey) -> dict[str, Any]:
-    """The A256KW secret as a JWK, for a backend that opens its tokens itself too. Shown once, when it was made."""
-    if key.alg != A256KW or not key.is_managed:
-        raise Refused("Only an A256KW key is a secret that can be shared.")
+def share_content_secret(key: EncryptionKey, version: ApiVersion, *, by: Person) -> dict[str, Any]:
+    """The A256KW secret as a JWK, for a backend that opens its tokens itself too. That it was seen is written down."""
+    if key.alg != A256KW or key.state not in GOOD:
+        raise Refused("Only an A256KW key in use is a secret that can be shared.")
+    record(Action.SHARED_SECRET_SHOWN, key, by=by, name=version.name)
     return dict(orjson.loads(open_private(key))) | {"kid": key.kid, "alg": key.alg, "use": "enc"}
 
 

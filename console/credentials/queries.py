@@ -7,7 +7,7 @@ from sqlalchemy import select
 from ..applications.models import Application
 from ..db import db
 from ..errors import NotFound
-from .models import ApiKey, ClientSecret, EncryptionKey, SigningKey
+from .models import ApiKey, ClientKey, ClientSecret, EncryptionKey, SigningKey
 
 
 def secrets_of(application: Application) -> list[ClientSecret]:
@@ -36,6 +36,32 @@ def find_key(application: Application, key_id: int) -> ApiKey:
 
 def signing_keys() -> list[SigningKey]:
     return list(db.session.scalars(select(SigningKey).order_by(SigningKey.created_at.desc()).limit(50)))
+
+
+def encryption_keys_of(version_id: int) -> list[EncryptionKey]:
+    query = select(EncryptionKey).where(EncryptionKey.version_id == version_id)
+    return list(db.session.scalars(query.order_by(EncryptionKey.id.desc()).limit(20)))
+
+
+def find_encryption_key(version_id: int, key_id: int) -> EncryptionKey:
+    key = db.session.get(EncryptionKey, key_id)
+    if key is None or key.version_id != version_id:
+        raise NotFound("This version has no such key.")
+    return key
+
+
+def find_signing_key(kid: str) -> SigningKey:
+    key = db.session.get(SigningKey, kid)
+    if key is None:
+        raise NotFound("There is no such signing key.")
+    return key
+
+
+def find_client_key(application: Application, key_id: int) -> ClientKey:
+    key = db.session.get(ClientKey, key_id)
+    if key is None or key.application_id != application.id:
+        raise NotFound("This application has no such public key.")
+    return key
 
 
 def encryption_keys() -> list[EncryptionKey]:

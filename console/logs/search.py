@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Row, Select, func, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, Row, Select, Subquery, func, literal_column, select
 
 from ..db import now
 from ..runtime import runtime
@@ -207,12 +208,42 @@ def health(hours: int, version_ids: set[int]) -> dict[int, list[Traffic]]:
 MOST_LOOKED_AT = 20_000
 
 
+def _newest_calls(client_id: str, since: datetime, *columns: ColumnElement[Any]) -> Subquery:
+    """Of one client, the newest ones: what is asked about them costs the same however many there are."""
+    calls = select(record.c.id, record.c.jti, *columns).where(
+        record.c.client_id == client_id, record.c.id >= id_at(since)
+    )
+    return calls.order_by(record.c.id.desc()).limit(MOST_LOOKED_AT).subquery()
+
+
 def last_used(client_id: str, jtis: list[str], since: datetime) -> dict[str, datetime]:
-    """When each of these tokens or keys was last shown to a gateway; looks at the newest calls of its client only."""
+    """When each of these tokens or keys was last shown to a gateway, as far as the newest calls of its client tell."""
     if not jtis:
         return {}
-    calls = select(record.c.id, record.c.jti).where(record.c.client_id == client_id, record.c.id >= id_at(since))
-    newest_calls = calls.order_by(record.c.id.desc()).limit(MOST_LOOKED_AT).subquery()
-    query = select(newest_calls.c.jti, func.max(newest_calls.c.id)).where(newest_calls.c.jti.in_(jtis))
+    calls = _newest_calls(client_id, since)
+    query = select(calls.c.jti, func.max(calls.c.id)).where(calls.c.jti.in_(jtis)).group_by(calls.c.jti)
     with runtime().logs.reading() as connection:
-        return {jti: moment_of(last) for jti, last in connection.execute(query.group_by(newest_calls.c.jti))}
+        return {jti: moment_of(last) for jti, last in connection.execute(query)}
+
+
+@dataclass(frozen=True)
+class Calls:
+    """``is_all``: no older ones were left out."""
+
+    count: int = 0
+    last_at: datetime | None = None
+    addresses: tuple[str, ...] = ()  # the busiest, at most five
+    is_all: bool = True
+
+
+def calls_of(client_id: str, jti: str, since: datetime) -> Calls:
+    """What was done by a client, or with one key of it."""
+    calls = _newest_calls(client_id, since, record.c.client_address)
+    wanted = [calls.c.jti == jti] if jti else []
+    total = select(func.count(), func.max(calls.c.id)).where(*wanted)
+    by_address = select(calls.c.client_address).where(*wanted).group_by(calls.c.client_address)
+    with runtime().logs.reading() as connection:
+        count, last = connection.execute(total).one()
+        looked_at = connection.scalar(select(func.count()).select_from(calls)) or 0
+        busiest = connection.scalars(by_address.order_by(func.count().desc()).limit(5)).all()
+    return Calls(count, moment_of(last) if last else None, tuple(busiest), looked_at < MOST_LOOKED_AT)

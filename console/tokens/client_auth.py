@@ -15,7 +15,7 @@ import jwt
 import orjson
 
 from ..applications.clients import Client, Limits, client
-from ..credentials.algorithms import PUBLISHED_SIGNING
+from ..credentials.algorithms import PUBLISHED_SIGNING, canonical
 from ..credentials.limits import is_within, note_use
 from ..credentials.models import ClientSecret
 from ..credentials.secrets import digest
@@ -131,7 +131,7 @@ def _read_assertion(text: str) -> tuple[dict[str, Any], Client]:
 
 def _assertion_key(found: Client, header: dict[str, Any]) -> Verifier | None:
     """By ``kid``; without one, the client's only key."""
-    kid, alg = header.get("kid"), header.get("alg")
+    kid, alg = header.get("kid"), canonical(header.get("alg"))
     if alg not in PUBLISHED_SIGNING or not isinstance(kid, str | None):
         return None
     jwk = next((k for k in found.keys if k["kid"] == kid), None)

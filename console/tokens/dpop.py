@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import jwt
 import orjson
 
-from ..credentials.algorithms import PUBLISHED_SIGNING, check_public_jwk
+from ..credentials.algorithms import OTHER_NAMES, PUBLISHED_SIGNING, canonical, check_public_jwk
 from ..credentials.secrets import sealed
 from ..errors import Refused
 from .compact import InvalidToken, json_object, number, split
@@ -21,7 +21,7 @@ from .keys import Verifier, load
 from .once import is_first_use
 from .verify import is_signature
 
-ALGORITHMS = PUBLISHED_SIGNING
+ALGORITHMS = (*PUBLISHED_SIGNING, *OTHER_NAMES)
 PROOF_S = 60  # how old, or how far ahead, a proof may be
 NONCE_S = 300  # a nonce is good for one to two of these
 LONGEST_PROOF = 4096
@@ -71,13 +71,13 @@ def _read(proof: str) -> tuple[dict[str, Any], str]:
     header = json_object(head)
     if header.get("typ") != "dpop+jwt" or header.keys() != {"typ", "alg", "jwk"}:
         raise InvalidToken("Its header must hold typ dpop+jwt, alg and jwk, and nothing else.")
-    if header["alg"] not in ALGORITHMS:
+    alg = canonical(header["alg"])
+    if alg not in PUBLISHED_SIGNING:
         raise InvalidToken(f"alg must be one of {', '.join(ALGORITHMS)}.")
     try:
-        jwk = check_public_jwk(header["jwk"], "sig", [header["alg"]])
+        jwk = check_public_jwk(header["jwk"], "sig", [alg])
     except Refused as refused:
         raise InvalidToken(refused.message) from None
-    alg = header["alg"]
     if not is_signature(
         proof, signature, Verifier("", alg, jwt.get_algorithm_by_name(alg), load(alg, orjson.dumps(jwk)))
     ):

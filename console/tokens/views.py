@@ -94,8 +94,20 @@ def _inside(token: Token, version: ApiVersion) -> dict[str, Any]:
         "segments": list(zip(names, token.text.split("."), strict=True)),
         "claims": pretty,
         "scopes": str(verified.claims.get("scope", "")).split(),
-        "example": version.url + example_path(version),
+        "sealed": verified.is_sealed,
+        "snippets": snippets(version.url + example_path(version), token.text),
     }
+
+
+def snippets(url: str, token: str) -> list[tuple[str, str]]:
+    """A call that works when pasted, by language."""
+    return [
+        ("curl", f"curl {url} \\\n  -H 'Authorization: Bearer {token}'"),
+        ("Python", f'import requests\n\nanswer = requests.get(\n    "{url}",\n    headers={{"Authorization": "Bearer {token}"}},\n)\n'
+         "print(answer.status_code, answer.json())"),
+        ("JavaScript", f'const answer = await fetch("{url}", {{\n  headers: {{ Authorization: "Bearer {token}" }},\n}});\n'
+         "console.log(answer.status, await answer.json());"),
+    ]  # fmt: skip
 
 
 def example_path(version: ApiVersion) -> str:

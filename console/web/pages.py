@@ -38,11 +38,13 @@ NAVIGATION = (
     Entry("People", "users", "people.index", P.READ_PEOPLE, "People"),
     Entry("Request logs", "scroll-text", "logs.index", P.READ_LOGS, "Traffic"),
     Entry("Nodes", "server", "gateway.index", P.READ_NODES, "Traffic"),
-    Entry("Keys", "key-round", "credentials.index", P.READ_KEYS, "Control"),
+    Entry("Token inspector", "lock", "inspector.index", P.SIGNED_IN, "Tokens"),
+    Entry("Leak check", "shield-alert", "leaks.index", P.READ_APPLICATIONS, "Tokens"),
+    Entry("Keys", "key-round", "keyring.index", P.READ_KEYS, "Tokens"),
     Entry("Audit trail", "file-search", "audit.index", P.READ_AUDIT, "Control"),
     Entry("Settings", "settings", "home.settings", P.READ_SETTINGS, "Control"),
 )
-ORDER = ("", "Traffic", "People", "Control")
+ORDER = ("", "Traffic", "People", "Tokens", "Control")
 
 
 def install(app: Flask) -> None:
@@ -88,5 +90,8 @@ def _is_here(endpoint: str, here: str) -> bool:
     domain = endpoint.split(".")[0]
     if domain == "home":
         return endpoint == request.endpoint
-    families = {"apis": ("apis", "lifecycle"), "applications": ("applications", "tokens")}
+    families = {
+        "apis": ("apis", "lifecycle", "version_keys"),
+        "applications": ("applications", "tokens", "credentials", "client_keys"),
+    }
     return here in families.get(domain, (domain,))
