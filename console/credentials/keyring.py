@@ -16,6 +16,7 @@ from ..web.access import me, requires
 from ..web.htmx import render
 from . import queries, rotation, signing
 from .algorithms import ES256, PUBLISHED_SIGNING
+from .timeline import timeline
 
 blueprint = Blueprint("keyring", __name__)
 P = Permission
@@ -25,9 +26,11 @@ P = Permission
 @requires(P.READ_KEYS)
 def index() -> Response:
     encryption = queries.encryption_keys()
-    signing_keys = [key for key in queries.signing_keys() if key.version_id == 0]
+    keys = [key for key in queries.signing_keys() if key.version_id == 0]
+    keys.sort(key=lambda key: PUBLISHED_SIGNING.index(key.alg))  # within one, as they come: the newest first
     context: dict[str, Any] = {
-        "by_alg": {alg: [key for key in signing_keys if key.alg == alg] for alg in PUBLISHED_SIGNING},
+        "signing": keys,
+        "drawn": timeline(keys, now()),
         "encryption": encryption,
         "versions": names({k.version_id for k in encryption}),
         "jwks": orjson.dumps(signing.jwks(), option=orjson.OPT_INDENT_2).decode(),

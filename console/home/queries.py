@@ -14,6 +14,8 @@ from ..apis.models import ApiVersion, State
 from ..apis.queries import names
 from ..applications.models import Subscription, SubscriptionState
 from ..applications.queries import own_applications, subscriptions
+from ..credentials.models import ApiKey
+from ..credentials.queries import in_trouble
 from ..db import db, now
 from ..gateway.models import Node
 from ..gateway.queries import nodes
@@ -64,7 +66,7 @@ def steps(person: Person) -> list[Step]:
 
 def attention(person: Person) -> list[Notice]:
     """What waits for somebody, the worst first; at most eight."""
-    found = [*_nodes_in_trouble(), *_ending_soon(), *_drafts(person), *_waiting(person)]
+    found = [*_nodes_in_trouble(), *_credentials(None), *_ending_soon(), *_drafts(person), *_waiting(person)]
     return found[:8]
 
 
@@ -81,6 +83,22 @@ def _nodes_in_trouble() -> list[Notice]:
             since = f"Last heard of {distance(now() - node.seen_at)} ago." if node.seen_at else "Never heard of."
             what = f"{node.name} is silent"
             out.append(Notice("warn", "server", what, f"{since} It keeps serving what it has.", "Look at it", url))
+    return out
+
+
+def _credentials(team_ids: list[int] | None) -> list[Notice]:
+    """Of these teams, or of all: those found in the open, and those that end within a month."""
+    out = []
+    for row in in_trouble(team_ids):
+        url = url_for("applications.show", application_id=row.application_id)
+        what = f"{'API key' if isinstance(row, ApiKey) else 'Client secret'} {row.name or row.hint} of {row.application.name}"
+        if row.leaked_at is not None:
+            text = f"Reported {distance(now() - row.leaked_at)} ago. It still works."
+            out.append(Notice("bad", "shield-alert", f"{what} was found in the open", text, "Replace it", url))
+        elif row.expires_at is not None:
+            left = f"{what} ends in {distance(row.expires_at - now())}"
+            text = "The old one and its successor can be good together, so nothing has to stop."
+            out.append(Notice("warn", "key", left, text, "Replace it", url))
     return out
 
 
@@ -173,4 +191,11 @@ def developer(person: Person) -> dict[str, Any]:
         Step("Get a token and call", ready, bool(recent)),
     ]
     count = db.session.scalar(select(func.count()).select_from(ApiVersion).where(ApiVersion.state == State.PUBLISHED))
-    return {"applications": mine, "subscriptions": open_, "recent": recent, "steps": way, "published": count or 0}
+    return {
+        "applications": mine,
+        "subscriptions": open_,
+        "recent": recent,
+        "steps": way,
+        "published": count or 0,
+        "attention": _credentials(person.team_ids),
+    }
