@@ -18,7 +18,11 @@ from ..errors import Refused
 
 LONGEST = 8192
 MOST_NAMES = 64
-SEGMENTS = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_S = r"[A-Za-z0-9_-]+"
+FORMS = {
+    3: re.compile(rf"{_S}\.{_S}\.{_S}"),
+    5: re.compile(rf"{_S}\.(?:{_S})?\.{_S}\.{_S}\.{_S}"),
+}  # ECDH-ES has no encrypted key
 STANDARD = bytes.maketrans(b"-_", b"+/")
 # by what is left of a whole group of four: which last characters leave no unused bit set
 ENDS = {2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
@@ -46,7 +50,7 @@ def split(text: str, *counts: int) -> list[str]:
     if len(text) > LONGEST:
         raise InvalidToken("The token is too long.")
     parts = text.split(".")
-    if len(parts) not in counts or not SEGMENTS.fullmatch(text):
+    if len(parts) not in counts or not FORMS[len(parts)].fullmatch(text):
         raise malformed()
     return parts
 

@@ -86,6 +86,10 @@ def _verify(text: str) -> Verified:
     key = decrypter(header["kid"]) if isinstance(header.get("kid"), str) else None
     if key is None:
         return _known_by_hash(text)
+    if bool(parts[1]) == (
+        key.alg == "ECDH-ES"
+    ):  # which agrees on the content key itself (RFC 7516 section 5.2, step 10)
+        raise InvalidToken("The token is encrypted in a way that its key is not for.", "decryption")
     inner = _open(text, header, key)
     return _good(_signed(inner, split(inner, 3)), inner, key.version_id)
 
