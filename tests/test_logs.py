@@ -30,7 +30,7 @@ def a_record(at_ns: int = 0, **values: object) -> Values:
     """One OTLP record in JSON, of a good call of Orders; ``values`` override by the last word of an attribute's name."""
     said = {
         "http.response.status_code": 200, "http.request.method": "GET", "url.path": "/orders/v1/orders",
-        "gatewright.version": 1, "gatewright.client_id": "", "gatewright.duration_us": 1500,
+        "gatewright.version": 1, "gatewright.client_id": "", "gatewright.jti": "", "gatewright.duration_us": 1500,
         "gatewright.backend_us": 1000, "gatewright.request_id": "", "user_agent.original": "curl",
     }  # fmt: skip
     said |= {next(k for k in said if k.endswith(name)): value for name, value in values.items()}

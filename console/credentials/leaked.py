@@ -90,7 +90,7 @@ def report_leak(text: str) -> bool:
         what = KINDS[type(row)]
         tell_team(
             row.application,
-            f"A {what} of {row.application.name} was found in the open",
+            f"{what[0].upper()}{what[1:]} of {row.application.name} found in the open",
             f"Somebody reported the {what} {row.name or row.hint} of {row.application.name}: it is known outside. It still "
             f"works. Replace or revoke it now:\n\n{runtime().config.public_url}/applications/{row.application_id}\n",
         )

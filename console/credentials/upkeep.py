@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, select
@@ -66,7 +67,7 @@ def warn_of_expiry() -> None:
             if row.warned_days and row.warned_days <= days:
                 continue
             row.warned_days = days
-            left = max(1, round((row.expires_at - moment) / timedelta(days=1)))
+            left = math.ceil((row.expires_at - moment) / timedelta(days=1))
             tell_team(
                 row.application,
                 f"The {what} {row.name or row.hint} ends in {left} day{'s' if left > 1 else ''}",
