@@ -126,7 +126,8 @@ def _kms(name: str) -> Wrapper:
         made = getattr(importlib.import_module(module), factory)()
     except (ImportError, AttributeError) as problem:
         raise Refused(f"GATEWRIGHT_KEYS_KMS is {name!r}, which cannot be loaded: {problem}.") from None
-    if not str(getattr(made, "primary", "")).isalnum() or not callable(made.wrap) or not callable(made.unwrap):
+    able = all(callable(getattr(made, verb, None)) for verb in ("wrap", "unwrap"))
+    if not able or not str(getattr(made, "primary", "")).isalnum():
         raise Refused(f"What {name} makes needs primary (letters and digits), wrap and unwrap.")
     return made  # type: ignore[no-any-return]
 
