@@ -172,7 +172,7 @@ class TestWhereTheKeyIs:
 
     @pytest.mark.parametrize("name", ["nothing:make", "os:nothing", "os", "os:getcwd"])
     def test_a_service_that_cannot_be_loaded_is_named(self, tmp_path: Path, name: str) -> None:
-        with pytest.raises(Refused, match="GATEWRIGHT_KEYS_KMS|needs primary"):
+        with pytest.raises(Refused, match=r"GATEWRIGHT_KEYS_KMS|needs primary"):
             self.production(tmp_path, GATEWRIGHT_KEYS_KMS=name)
 
 

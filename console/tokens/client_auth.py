@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
-import jwt
 import orjson
 
 from ..applications.clients import Client, Limits, client
@@ -24,7 +23,7 @@ from ..runtime import remembered, runtime
 from . import remote
 from .compact import InvalidToken, json_object, number, split
 from .errors import OAuthError, invalid_client
-from .keys import Verifier, load
+from .keys import Verifier, algorithm, load
 from .once import is_first_use
 from .verify import SKEW_S, is_signature
 
@@ -147,7 +146,7 @@ def _assertion_key(found: Client, header: dict[str, Any]) -> Verifier | None:
 
 def _verifier_of(jwk: dict[str, Any]) -> Verifier:
     alg = str(jwk["alg"])
-    return Verifier(str(jwk["kid"]), alg, jwt.get_algorithm_by_name(alg), load(alg, orjson.dumps(jwk)))
+    return Verifier(str(jwk["kid"]), alg, algorithm(alg), load(alg, orjson.dumps(jwk)))
 
 
 def _check_assertion(claims: dict[str, Any], found: Client, client_id: str) -> float:

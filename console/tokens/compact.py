@@ -19,11 +19,9 @@ from ..errors import Refused
 LONGEST = 8192
 MOST_NAMES = 64
 _S = r"[A-Za-z0-9_-]+"
-FORMS = {
-    3: re.compile(rf"{_S}\.{_S}\.{_S}"),
-    5: re.compile(rf"{_S}\.(?:{_S})?\.{_S}\.{_S}\.{_S}"),
-}  # ECDH-ES has no encrypted key
-STANDARD = bytes.maketrans(b"-_", b"+/")
+SEALED = re.compile(rf"{_S}\.(?:{_S})?\.{_S}\.{_S}\.{_S}")  # ECDH-ES has no encrypted key
+# base64url to what the decoder reads; the characters of plain base64 become one that it refuses
+STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 # by what is left of a whole group of four: which last characters leave no unused bit set
 ENDS = {2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
 PADDING = {0: b"", 2: b"==", 3: b"="}
@@ -46,22 +44,22 @@ def malformed() -> InvalidToken:
 
 
 def split(text: str, *counts: int) -> list[str]:
-    """The segments, as many as one of ``counts`` says."""
+    """The segments, as many as one of ``counts`` says. Those of a JWE are all base64url then; of a JWS `decode` tells."""
     if len(text) > LONGEST:
         raise InvalidToken("The token is too long.")
     parts = text.split(".")
-    if len(parts) not in counts or not FORMS[len(parts)].fullmatch(text):
+    if len(parts) not in counts or (len(parts) == 5 and not SEALED.fullmatch(text)):
         raise malformed()
     return parts
 
 
 def decode(segment: str) -> bytes:
-    """The bytes of a segment whose characters were checked by `split`."""
+    """The bytes of a segment; nothing but base64url, without padding, in the one canonical form."""
     rest = len(segment) % 4
-    if rest == 1 or (rest and segment[-1] not in ENDS[rest]):
+    if rest == 1 or not segment or (rest and segment[-1] not in ENDS[rest]):
         raise malformed()
     try:
-        return binascii.a2b_base64(segment.encode("ascii").translate(STANDARD) + PADDING[rest])
+        return binascii.a2b_base64(segment.encode("ascii").translate(STANDARD) + PADDING[rest], strict_mode=True)
     except (binascii.Error, UnicodeEncodeError):
         raise malformed() from None
 
@@ -91,6 +89,8 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def number(value: Any) -> float:
     """A NumericDate (RFC 7519 section 2), finite."""
+    if type(value) is int:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InvalidToken("A time in the token is not a number.", "times")
     return float(value)

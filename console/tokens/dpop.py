@@ -9,7 +9,6 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-import jwt
 import orjson
 
 from ..credentials.algorithms import OTHER_NAMES, PUBLISHED_SIGNING, canonical, check_public_jwk
@@ -17,7 +16,7 @@ from ..credentials.secrets import sealed
 from ..errors import Refused
 from .compact import InvalidToken, json_object, number, split
 from .errors import OAuthError
-from .keys import Verifier, load
+from .keys import Verifier, algorithm, load
 from .once import is_first_use
 from .verify import is_signature
 
@@ -78,9 +77,7 @@ def _read(proof: str) -> tuple[dict[str, Any], str]:
         jwk = check_public_jwk(header["jwk"], "sig", [alg])
     except Refused as refused:
         raise InvalidToken(refused.message) from None
-    if not is_signature(
-        proof, signature, Verifier("", alg, jwt.get_algorithm_by_name(alg), load(alg, orjson.dumps(jwk)))
-    ):
+    if not is_signature(proof, signature, Verifier("", alg, algorithm(alg), load(alg, orjson.dumps(jwk)))):
         raise InvalidToken("The signature of the proof does not match its jwk.")
     return json_object(body), thumbprint_of(jwk)
 

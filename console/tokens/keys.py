@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import jwt
 import orjson
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwk
 from joserfc.jwe import JWERegistry
+from jwt.algorithms import ECAlgorithm
 from sqlalchemy import select
 
 from ..credentials import encryption, signing
@@ -56,10 +61,39 @@ class Decrypter(Encrypter):
     version_id: int = 0
 
 
+class _Es256(ECAlgorithm):
+    """PyJWT's ES256 (RFC 7518 section 3.4), which makes no new curve, hash and scheme object for each signature."""
+
+    SCHEME = ECDSA(SHA256())
+
+    def sign(self, msg: bytes, key: Any) -> bytes:
+        r, s = decode_dss_signature(key.sign(msg, self.SCHEME))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    def verify(self, msg: bytes, key: Any, sig: bytes) -> bool:
+        if len(sig) != 64:
+            return False
+        try:
+            key.verify(
+                encode_dss_signature(int.from_bytes(sig[:32], "big"), int.from_bytes(sig[32:], "big")), msg, self.SCHEME
+            )
+        except InvalidSignature:
+            return False
+        return True
+
+
+def algorithm(alg: str) -> Any:
+    """The object that signs and verifies with that algorithm, one for all."""
+    return _ES256 if alg == ES256 else jwt.get_algorithm_by_name(alg)
+
+
+_ES256 = _Es256(SHA256, SECP256R1)
+
+
 def load(alg: str, jwk_text: str | bytes) -> Any:
     """A key object for PyJWT's algorithm of that name (RFC 7517 to key)."""
     text = jwk_text if isinstance(jwk_text, str) else jwk_text.decode()
-    return cast(Any, jwt.get_algorithm_by_name(alg)).from_jwk(text)
+    return algorithm(alg).from_jwk(text)
 
 
 def _parsed(kind: str, identity: object, parse: Callable[[], Any]) -> Any:
@@ -82,7 +116,7 @@ def _read_signer(alg: str, version_id: int) -> Signer:
     if row is None:
         raise Refused(f"There is no active signing key for {alg}. Run `gatewright keys rotate`.")
     key = _parsed("private", row.kid, lambda: load(alg, signing.open_private(row)))
-    return Signer(row.kid, alg, jwt.get_algorithm_by_name(alg), key, version_id)
+    return Signer(row.kid, alg, algorithm(alg), key, version_id)
 
 
 def verifier(kid: str) -> Verifier | None:
@@ -98,7 +132,7 @@ def _read_verifiers() -> dict[str, Verifier]:
 
 def _verifier_of(row: SigningKey) -> Verifier:
     key = _parsed("public", row.kid, lambda: load(row.alg, _verifying(row)))
-    return Verifier(row.kid, row.alg, jwt.get_algorithm_by_name(row.alg), key, row.version_id)
+    return Verifier(row.kid, row.alg, algorithm(row.alg), key, row.version_id)
 
 
 def _verifying(row: SigningKey) -> bytes:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from joserfc import jwe
 from sqlalchemy import select
 
 from ..applications.clients import audience_of
 from ..db import db, now
-from ..runtime import remembered, runtime, up_to_date
+from ..runtime import Runtime, remembered, up_to_date
 from .compact import LONGEST, InvalidToken, json_object, number, split
 from .compact import decode as decode_segment
 from .issue import digest_of
@@ -30,19 +29,17 @@ CACHE_S, MOST_CACHED = 60, 20_000
 STEPS = ("format", "decryption", "key", "signature", "type", "claims", "issuer", "times", "revoked")
 INNER_HEADERS = frozenset({"alg", "kid", "typ"})
 OUTER_HEADERS = frozenset({"alg", "enc", "kid", "typ", "cty", "epk", "apu", "apv"})
-REQUIRED = frozenset({"iss", "sub", "aud", "client_id", "iat", "exp", "jti"})
 ACCESS_TOKEN = ("at+jwt", "application/at+jwt")
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """A good token. ``inner`` is the signed one, to be handed on; empty where only the API can open it (``is_sealed``)."""
 
     claims: dict[str, Any]
     jti: str
     inner: str
     encrypted_for: int | None  # the API version whose key it is encrypted to
-    until: float = 0.0  # how long it may be remembered, seconds since 1970
+    until: float  # how long it may be remembered, seconds since 1970
 
     @property
     def is_sealed(self) -> bool:
@@ -68,30 +65,30 @@ def verify(text: str) -> Verified:
         me.verified
     )  # this very dict: a change under way replaces it, and what was read before must not get into that
     fingerprint = hashlib.sha256(text.encode("utf-8", "replace")).digest()
-    hit = known.get(fingerprint)
+    hit: Verified | None = known.get(fingerprint)
     if hit is not None and time.time() < hit.until and hit.jti not in me.memory.get("revoked", ()):
-        return hit  # type: ignore[no-any-return]
-    found = _verify(text)
+        return hit
+    found = _verify(text, me)
     if len(known) >= MOST_CACHED:
         known.clear()
     known[fingerprint] = found
     return found
 
 
-def _verify(text: str) -> Verified:
+def _verify(text: str, me: Runtime) -> Verified:
     parts = split(text, 3, 5)
     if len(parts) == 3:
-        return _good(_signed(text, parts), text, None)
+        return _good(_signed(text, parts, me), text, None)
     header = json_object(parts[0])
     key = decrypter(header["kid"]) if isinstance(header.get("kid"), str) else None
     if key is None:
-        return _known_by_hash(text)
+        return _known_by_hash(text, me)
     if bool(parts[1]) == (
         key.alg == "ECDH-ES"
     ):  # which agrees on the content key itself (RFC 7516 section 5.2, step 10)
         raise InvalidToken("The token is encrypted in a way that its key is not for.", "decryption")
     inner = _open(text, header, key)
-    return _good(_signed(inner, split(inner, 3)), inner, key.version_id)
+    return _good(_signed(inner, split(inner, 3), me), inner, key.version_id)
 
 
 def _good(claims: dict[str, Any], inner: str, encrypted_for: int | None) -> Verified:
@@ -112,23 +109,36 @@ def _open(text: str, header: dict[str, Any], key: Decrypter) -> str:
         ) from None
 
 
-def _signed(text: str, parts: list[str]) -> dict[str, Any]:
-    header = json_object(parts[0])
+def _signed(text: str, parts: list[str], me: Runtime) -> dict[str, Any]:
+    head, body, signature = parts
+    # most tokens begin with the very same header: what it means is read once, and kept until something changes
+    memory = me.memory
+    key: Verifier | None = memory.get(("header", head))
+    typ: object = "at+jwt"
+    if key is None:
+        header = json_object(head)
+        key, typ = _verifier_for(header), header.get("typ")
+    if not is_signature(text, signature, key):
+        raise InvalidToken("The signature does not match.", "signature")
+    claims = json_object(body)
+    if typ not in ACCESS_TOKEN:
+        raise InvalidToken("The token is not an access token (typ at+jwt).", "type", claims)
+    memory["header", head] = key  # only after its signature was good: nobody else can fill this
+    _check_claims(claims, me)
+    if key.version_id and claims["aud"] != audience_of(key.version_id):
+        # who shares a secret with us could make tokens with it, but only for itself
+        raise InvalidToken("The token is signed with the secret of another API.", "key", claims)
+    return claims
+
+
+def _verifier_for(header: dict[str, Any]) -> Verifier:
+    """One key, one algorithm, and nothing in the header that we do not know."""
     key = verifier(header["kid"]) if isinstance(header.get("kid"), str) else None
     if key is None:
         raise InvalidToken("The token is signed with a key that is not published here.", "key")
     if header.get("alg") != key.alg or not header.keys() <= INNER_HEADERS:
         raise InvalidToken("The token is signed in a way that its key is not for.", "key")
-    if not is_signature(text, parts[2], key):
-        raise InvalidToken("The signature does not match.", "signature")
-    claims = json_object(parts[1])
-    if header.get("typ") not in ACCESS_TOKEN:
-        raise InvalidToken("The token is not an access token (typ at+jwt).", "type", claims)
-    _check_claims(claims)
-    if key.version_id and claims["aud"] != audience_of(key.version_id):
-        # who shares a secret with us could make tokens with it, but only for itself
-        raise InvalidToken("The token is signed with the secret of another API.", "key", claims)
-    return claims
+    return key
 
 
 def is_signature(text: str, signature: str, key: Verifier) -> bool:
@@ -140,32 +150,35 @@ def is_signature(text: str, signature: str, key: Verifier) -> bool:
         return False
 
 
-def _check_claims(claims: dict[str, Any]) -> None:
-    if not claims.keys() >= REQUIRED:
-        missing = ", ".join(sorted(REQUIRED - claims.keys()))
-        raise InvalidToken(f"The token lacks the claim {missing}.", "claims", claims)
-    for name in ("iss", "sub", "client_id", "jti"):
-        if type(claims[name]) is not str:
-            raise InvalidToken(f"The claim {name} of the token has the wrong type.", "claims", claims)
-    if claims["iss"] != runtime().config.public_url:
+def _check_claims(claims: dict[str, Any], me: Runtime) -> None:
+    try:
+        texts = (claims["iss"], claims["jti"], claims["client_id"], claims["sub"])
+        starts, ends, _ = claims["iat"], claims["exp"], claims["aud"]
+    except KeyError as missing:
+        raise InvalidToken(f"The token lacks the claim {missing.args[0]}.", "claims", claims) from None
+    for text in texts:
+        if type(text) is not str:
+            raise InvalidToken("A claim of the token has the wrong type.", "claims", claims)
+    if texts[0] != me.config.public_url:
         raise InvalidToken("The token comes from another issuer.", "issuer", claims)
     clock = time.time()
-    if number(claims["exp"]) <= clock - SKEW_S:
+    if number(ends) <= clock - SKEW_S:
         raise InvalidToken("The token has expired.", "times", claims)
-    if number(claims["iat"]) > clock + SKEW_S or number(claims.get("nbf", 0)) > clock + SKEW_S:
+    if number(starts) > clock + SKEW_S or ("nbf" in claims and number(claims["nbf"]) > clock + SKEW_S):
         raise InvalidToken("The token is not valid yet.", "times", claims)
-    if claims["jti"] in revoked():
+    gone = me.memory.get("revoked")
+    if texts[1] in (revoked() if gone is None else gone):
         raise InvalidToken("The token was revoked.", "revoked", claims)
 
 
-def _known_by_hash(text: str) -> Verified:
+def _known_by_hash(text: str, me: Runtime) -> Verified:
     """A token that only its API can open: what we wrote down when we issued exactly this text."""
     row = db.session.get(SealedToken, digest_of(text))
     if row is None:
         raise InvalidToken("The token is encrypted to a key that we do not have.", "decryption")
     issued, ends = int(row.issued_at.timestamp()), int(row.expires_at.timestamp())
     claims: dict[str, Any] = {
-        "iss": runtime().config.public_url,
+        "iss": me.config.public_url,
         "sub": row.client_id,
         "aud": audience_of(row.version_id),
         "client_id": row.client_id,
@@ -177,7 +190,7 @@ def _known_by_hash(text: str) -> Verified:
         claims["scope"] = row.scope
     if row.jkt:
         claims["cnf"] = {"jkt": row.jkt}
-    _check_claims(claims)
+    _check_claims(claims, me)
     return _good(claims, "", row.version_id)
 
 

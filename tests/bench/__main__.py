@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import gateway, logs, pages, start, tokens
+from . import gateway, introspection, logs, pages, start, tokens, verifier
 from .options import CHECKOUT, Options, Skipped
 from .report import Report
 
 BENCHES: dict[str, Callable[[Options], Report]] = {
     "tokens": tokens.run,
+    "introspection": introspection.run,
+    "verifier": verifier.run,
     "gateway": gateway.run,
     "logs": logs.run,
     "start": start.run,

@@ -92,17 +92,20 @@ def _request(url: str, client_id: str, secret: str, scope: str, resource: str) -
 def _start_peers(servers: ExitStack) -> dict[Key, Contestant]:
     node, secret = needs("node"), secrets.token_hex(32)
     needs("wrk")
-    _install_peer()
+    install_peer()
     contestants = {}
     for port, kind, name in ((PEER_PORT, "signed", "es256"), (PEER_PORT + 1, "encrypted", "nested")):
         said = {"PORT": str(port), "CLIENT_SECRET": secret, "TOKEN": name, "NODE_ENV": "production"}
         pid = servers.enter_context(proc.serving([node, "peer.mjs"], port=port, env=os.environ | said, cwd=PEER))
-        url = f"http://127.0.0.1:{port}/token"
-        contestants["peer", kind] = Contestant(_request(url, "bench", secret, "read", PEER_RESOURCE), pid)
+        contestants["peer", kind] = Contestant(peer_request(port, secret), pid)
     return contestants
 
 
-def _install_peer() -> None:
+def peer_request(port: int, secret: str) -> load.Request:
+    return _request(f"http://127.0.0.1:{port}/token", "bench", secret, "read", PEER_RESOURCE)
+
+
+def install_peer() -> None:
     if not (PEER / "node_modules" / "oidc-provider").exists():
         print("tokens: npm gets oidc-provider (once)", flush=True)
         subprocess.run([needs("npm"), "ci", "--silent"], cwd=PEER, check=True)

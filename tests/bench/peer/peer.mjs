@@ -1,5 +1,6 @@
 // The peer our token endpoint is measured against: npm oidc-provider, one process, doing the same work for one client.
-// It is set up to be as fast as it can be: keys are made once, no request ever reaches the store.
+// It is set up to be as fast as it can be: keys are made once, no request ever reaches the store. Its introspection knows
+// opaque tokens only, which it looks up in its own memory.
 import { generateKeyPairSync } from 'node:crypto';
 import { Provider } from 'oidc-provider';
 
@@ -7,8 +8,8 @@ const {
   PORT, TOKEN = 'es256', CLIENT_ID = 'bench', CLIENT_SECRET, RESOURCE = 'https://api.example.com', RESOURCE_JWK,
 } = process.env;
 
-if (!PORT || !CLIENT_SECRET || !['es256', 'nested'].includes(TOKEN)) {
-  console.error('usage: PORT=n CLIENT_SECRET=s [TOKEN=es256|nested] [CLIENT_ID] [RESOURCE] [RESOURCE_JWK] node peer.mjs');
+if (!PORT || !CLIENT_SECRET || !['es256', 'nested', 'opaque'].includes(TOKEN)) {
+  console.error('usage: PORT=n CLIENT_SECRET=s [TOKEN=es256|nested|opaque] [CLIENT_ID] [RESOURCE] [RESOURCE_JWK] node peer.mjs');
   process.exit(2);
 }
 
@@ -29,9 +30,9 @@ async function jwtFormat() {
 const resourceServer = {
   audience: RESOURCE,
   scope: 'read write',
-  accessTokenFormat: 'jwt',
+  accessTokenFormat: TOKEN === 'opaque' ? 'opaque' : 'jwt',
   accessTokenTTL: 600,
-  jwt: await jwtFormat(),
+  jwt: TOKEN === 'opaque' ? undefined : await jwtFormat(),
 };
 
 // JWT access tokens are never stored: an adapter that is asked to is a wrong set-up, and must not be measured.
@@ -41,7 +42,7 @@ class NoStore {
 }
 
 const provider = new Provider(`http://127.0.0.1:${PORT}`, {
-  adapter: NoStore,
+  adapter: TOKEN === 'opaque' ? undefined : NoStore, // opaque tokens live in its memory
   clients: [{
     client_id: CLIENT_ID,
     client_secret: CLIENT_SECRET,
@@ -56,6 +57,7 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
+    introspection: { enabled: TOKEN === 'opaque' },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => RESOURCE,
