@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from .db import Model, db, now, serialise, unit_of_work
 
-LOOK_EVERY_S = 20.0
+FIRST_LOOK_S, LOOK_EVERY_S = 2.0, 20.0
 log = structlog.get_logger("jobs")
 
 
@@ -84,8 +84,10 @@ def keep_running(app: Flask) -> threading.Event:
     stop = threading.Event()
 
     def work() -> None:
-        while not stop.wait(LOOK_EVERY_S):
+        wait_s = FIRST_LOOK_S
+        while not stop.wait(wait_s):
             run_due(app)
+            wait_s = LOOK_EVERY_S
 
     threading.Thread(target=work, name="jobs", daemon=True).start()
     return stop

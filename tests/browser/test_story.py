@@ -135,6 +135,7 @@ def refused_and_why(line: str, running: Installation, developer) -> None:
 def machine_credentials(developer, running: Installation) -> str:
     """A client secret gets tokens, an API key calls."""
     developer.open("/applications/1")
+    developer.click("Create secret", "link")
     developer.click("Create secret")
     words = shlex.split(developer.page.locator("#curl").inner_text().replace("\\\n", " "))
     said = json.loads(subprocess.run([*words, "-s"], capture_output=True, text=True, timeout=20, check=True).stdout)
