@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -52,8 +54,34 @@ class Runtime:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+class NotInMemory(BaseException):
+    """The answer takes more than memory. No rule's ``except Exception`` may make an answer of this."""
+
+
+_alone: ContextVar[Runtime | None] = ContextVar("alone", default=None)
+
+
 def runtime() -> Runtime:
-    return cast("Runtime", current_app.extensions["gatewright"])
+    return _alone.get() or cast("Runtime", current_app.extensions["gatewright"])
+
+
+@contextmanager
+def only_memory(me: Runtime) -> Iterator[None]:
+    """Whoever asks for what is not remembered is stopped by `NotInMemory`: here nobody may wait for a database.
+
+    There is no application context either, and so no session.
+    """
+    before = _alone.set(me)
+    try:
+        yield
+    finally:
+        _alone.reset(before)
+
+
+def needs_database() -> None:
+    """Said before the database is asked, or changed, by what `only_memory` may hold."""
+    if _alone.get() is not None:
+        raise NotInMemory
 
 
 def changed() -> int:
@@ -76,6 +104,7 @@ def up_to_date(stale_s: float = STALE_S) -> Runtime:
     """This process's runtime, without what it remembered from before the newest generation."""
     me = runtime()
     if time.monotonic() - me.checked_at > stale_s:
+        needs_database()
         # apart from the session, because it must see what others committed; and never waiting for the session's own lock
         with db.engine.connect().execution_options(writes=False) as connection:
             value = connection.scalar(select(Generation.value).where(Generation.id == 1)) or 0
@@ -92,6 +121,7 @@ def remembered(key: Any, read: Callable[[], T]) -> T:
     try:
         return cast("T", memory[key])
     except KeyError:
+        needs_database()
         if not is_writing():
             db.session.rollback()  # a read under way sees the past, which must not be remembered as of now
         value = read()

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from ..db import db, now, unit_of_work
 from ..errors import Refused
-from ..runtime import runtime
+from ..runtime import needs_database, runtime
 from .models import ApiKey, ClientSecret
 
 USED_EVERY = timedelta(hours=1)
@@ -51,6 +51,7 @@ def note_use(table: type[ApiKey] | type[ClientSecret], row_id: int, used_at: dat
     moment = now()
     if noted is not None and moment - noted < USED_EVERY:
         return
+    needs_database()
     runtime().memory[place] = moment
     try:
         with unit_of_work():

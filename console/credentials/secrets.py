@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Model, db
-from ..runtime import runtime
+from ..runtime import needs_database, runtime
 
 ALPHABET = string.digits + string.ascii_letters
 CLIENT_SECRET, API_KEY, NODE_CREDENTIAL, LINK = "gws", "gwk", "gwn", "gwl"
@@ -59,6 +59,7 @@ def sealed(name: str) -> bytes:
     """A 32-byte secret of this installation, made on first use. A wrong key-encryption key is noticed here."""
     me = runtime()
     if name not in me.sealed:
+        needs_database()
         row = db.session.get(SealedValue, name)
         if row is None:
             row = SealedValue(name=name, blob=me.ring.seal(secrets.token_bytes(32), f"sealed_value.blob.{name}"))

@@ -182,7 +182,7 @@ ROUTES = [
     Route("POST", "/gateway/enrol", "node", enrol),
     Route("GET", "/gateway/bundle", "node", get_bundle),
     Route("POST", "/gateway/report", "node", post_report),
-    Route("POST", "/gateway/unwrap", "node", post_unwrap),
-    Route("POST", "/gateway/key", "node", post_key),
+    Route("POST", "/gateway/unwrap", "node", post_unwrap, memory=True),
+    Route("POST", "/gateway/key", "node", post_key, memory=True),
     Route("POST", "/gateway/bound", "node", post_bound),
 ]

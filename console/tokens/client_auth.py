@@ -19,7 +19,7 @@ from ..credentials.limits import is_within, note_use
 from ..credentials.models import ClientSecret
 from ..credentials.secrets import digest
 from ..db import now
-from ..runtime import remembered, runtime
+from ..runtime import needs_database, remembered, runtime
 from . import remote
 from .compact import InvalidToken, json_object, number, split
 from .errors import OAuthError, invalid_client
@@ -99,6 +99,7 @@ def _by_assertion(form: Mapping[str, str]) -> Caller:
     """``private_key_jwt``: the client signs who it is; the audience is this issuer and nothing else (RFC 10070)."""
     if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
         raise OAuthError("invalid_request", f"client_assertion needs client_assertion_type {ASSERTION_TYPE}.")
+    needs_database()  # its jti is written down
     try:
         claims, found = _read_assertion(form["client_assertion"])
         until = _check_assertion(claims, found, form.get("client_id", found.client_id))

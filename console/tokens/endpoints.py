@@ -16,7 +16,7 @@ from ..credentials.algorithms import PUBLISHED_SIGNING
 from ..credentials.models import Source
 from ..credentials.signing import CACHE_CONTROL, jwks
 from ..db import db, now, unit_of_work
-from ..runtime import remembered, runtime
+from ..runtime import needs_database, remembered, runtime
 from ..web.machine import Answer, Asked, Route, json_answer
 from ..web.metrics import TOKENS
 from . import dpop
@@ -69,12 +69,16 @@ def _proof(asked: Asked) -> str:
     proof = asked.header("DPoP")
     if not proof:
         return ""
+    needs_database()  # its jti is written down
     return dpop.check_proof(proof, "POST", runtime().config.public_url + "/oauth/token", needs_nonce=True)
 
 
 def _writing_where_needed(grant: Grant) -> contextlib.AbstractContextManager[None]:
     """Tokens that only the API can open are written down by their hash; all others leave nothing behind."""
-    return unit_of_work() if grant.is_encrypted and grant.key_source != Source.MANAGED else contextlib.nullcontext()
+    if not grant.is_encrypted or grant.key_source == Source.MANAGED:
+        return contextlib.nullcontext()
+    needs_database()
+    return unit_of_work()
 
 
 def _refusal(error: OAuthError) -> Answer:
@@ -192,9 +196,9 @@ def metadata(asked: Asked) -> Answer:
 
 
 ROUTES = [
-    Route("POST", "/oauth/token", "client", token),
-    Route("POST", "/oauth/introspect", "client", introspect),
+    Route("POST", "/oauth/token", "client", token, memory=True),
+    Route("POST", "/oauth/introspect", "client", introspect, memory=True),
     Route("POST", "/oauth/revoke", "client", revoke),
-    Route("GET", "/.well-known/jwks.json", "nobody", keys),
-    Route("GET", "/.well-known/oauth-authorization-server", "nobody", metadata),
+    Route("GET", "/.well-known/jwks.json", "nobody", keys, memory=True),
+    Route("GET", "/.well-known/oauth-authorization-server", "nobody", metadata, memory=True),
 ]

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import IntegrityError
 
 from ..db import db, unit_of_work
+from ..runtime import needs_database
 from .models import SeenOnce
 
 
 def is_first_use(kind: str, owner: str, identity: str, until: float) -> bool:
     """Whether this id is met for the first time. ``until``: seconds since 1970 after which nobody would take it anyway."""
+    needs_database()
     digest = hashlib.sha256("\0".join((kind, owner, identity)).encode("utf-8", "replace")).hexdigest()
     try:
         with unit_of_work():

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from ..applications.clients import audience_of
 from ..db import db, now
-from ..runtime import Runtime, remembered, up_to_date
+from ..runtime import Runtime, needs_database, remembered, up_to_date
 from .compact import LONGEST, InvalidToken, json_object, number, split
 from .compact import decode as decode_segment
 from .issue import digest_of
@@ -173,6 +173,7 @@ def _check_claims(claims: dict[str, Any], me: Runtime) -> None:
 
 def _known_by_hash(text: str, me: Runtime) -> Verified:
     """A token that only its API can open: what we wrote down when we issued exactly this text."""
+    needs_database()
     row = db.session.get(SealedToken, digest_of(text))
     if row is None:
         raise InvalidToken("The token is encrypted to a key that we do not have.", "decryption")

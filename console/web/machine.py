@@ -21,6 +21,7 @@ from flask import Flask
 from ..audit.actions import Origin, origin
 from ..db import db
 from ..errors import Refused
+from ..runtime import NotInMemory, Runtime, only_memory
 from .metrics import REQUESTS, SECONDS
 
 log = structlog.get_logger("machine")
@@ -90,17 +91,23 @@ class BodyTooLarge(Refused):
     status = 413
 
 
+MEMORY_ONLY = "gatewright.memory_only"  # in the environ: answer without waiting for anything, or raise NotInMemory
 Endpoint = Callable[[Asked], Answer]
 
 
 @dataclass(frozen=True)
 class Route:
-    """``proof`` says who may call: ``client`` credentials, a ``node`` credential, or ``nobody`` in particular."""
+    """``proof`` says who may call: ``client`` credentials, a ``node`` credential, or ``nobody`` in particular.
+
+    ``memory`` is for what mostly answers from memory: it is tried without a database first, and from its start again
+    with one when it asks for something that is not remembered. So it changes nothing before the last thing it asks for.
+    """
 
     method: str
     path: str
     proof: str
     endpoint: Endpoint
+    memory: bool = False
 
 
 class Front:
@@ -108,19 +115,22 @@ class Front:
 
     def __init__(self, app: Flask, pages: Callable[..., Iterable[bytes]], routes: list[Route]) -> None:
         self.app, self.pages = app, pages
+        self.memory: Runtime = app.extensions["gatewright"]
         self.routes: dict[str, dict[str, Route]] = {}
         for route in routes:
             self.routes.setdefault(route.path, {})[route.method] = route
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        methods = self.routes.get(environ.get("PATH_INFO", ""))
-        if methods is None:
-            return self.pages(environ, start_response)
-        started = time.perf_counter()
+        path = environ.get("PATH_INFO", "")
+        methods = self.routes.get(path, {})
         method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
         route = methods.get(method)
+        if MEMORY_ONLY in environ and not (route and route.memory):
+            raise NotInMemory
+        if not methods:
+            return self.pages(environ, start_response)
+        started = time.perf_counter()
         answer = self._run(route, environ) if route else _wrong_method(methods)
-        path = environ["PATH_INFO"]
         _requests(environ["REQUEST_METHOD"] if route else "other", path, answer.status).inc()
         if path != "/gateway/bundle":  # held open on purpose
             _seconds(path).observe(time.perf_counter() - started)
@@ -130,21 +140,36 @@ class Front:
 
     def _run(self, route: Route, environ: dict[str, Any]) -> Answer:
         asked = Asked(environ)
+        if MEMORY_ONLY in environ:
+            return self._from_memory(route, asked)
         with self.app.app_context():
             origin.set(Origin(str(environ.get("REMOTE_ADDR", "")), secrets.token_hex(8)))
             try:
                 return route.endpoint(asked)
             except Refused as refused:
-                return problem_answer(refused.status, REASONS.get(refused.status, "Refused"), refused.message)
+                return _refused(refused)
             except Exception as problem:
                 db.session.rollback()
                 log.exception("machine.failed", path=route.path, error=type(problem).__name__)
                 return problem_answer(500, "Internal Server Error", "Something broke here. It was logged; try again.")
 
+    def _from_memory(self, route: Route, asked: Asked) -> Answer:
+        with only_memory(self.memory):
+            try:
+                return route.endpoint(asked)
+            except Refused as refused:
+                return _refused(refused)
+            except Exception as problem:  # there is no session here, and the long way logs what else it may be
+                raise NotInMemory from problem
+
 
 # routes, methods and statuses are few, and finding their counter costs more than counting
 _requests = cache(REQUESTS.labels)
 _seconds = cache(SECONDS.labels)
+
+
+def _refused(refused: Refused) -> Answer:
+    return problem_answer(refused.status, REASONS.get(refused.status, "Refused"), refused.message)
 
 
 def _wrong_method(methods: dict[str, Route]) -> Answer:
