@@ -26,7 +26,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         options: dict[str, Any] = {
             "bind": f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}",
             "workers": config.workers,
-            "worker_class": "gthread",
+            "worker_class": "console.web.worker.Worker",
             "threads": config.threads,
             "preload_app": True,  # memory that never changes is shared between the workers
             "timeout": 60,

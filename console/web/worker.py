@@ -1,0 +1,210 @@
+"""gunicorn's threaded worker, with a short way for requests that need no thread.
+
+The worker's main loop reads requests itself, so a slow sender costs a buffer and not a thread. A plain request (see
+`plain`) is offered to the application as one to be answered from memory: then it is answered on the spot, because handing
+it from thread to thread takes longer than signing a token. Everything else goes to the threads, from its first byte, and
+through gunicorn's own parser.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from contextlib import suppress
+from errno import ECONNRESET
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any
+
+from gunicorn import sock as tls
+from gunicorn import util
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.http.wsgi import base_environ
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from ..runtime import NotInMemory
+from . import plain
+from .machine import MEMORY_ONLY
+
+READ_AT_ONCE = 16 * 1024  # the most that one TLS record holds: nothing is left where no poller sees it
+ARRIVE_WITHIN_S = 20.0  # a head, a small body, a TLS handshake
+BYTES_PER_S = 10_000  # what a larger body must make on the average after that
+STALL_S = 60.0  # one read or write of a thread
+NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Patience(SocketUnreader):  # type: ignore[misc]
+    """Reads for a thread, and not for ever: a sender that trickles is cut off."""
+
+    began, count = 0.0, 0
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        if time.monotonic() - self.began > ARRIVE_WITHIN_S + self.count / BYTES_PER_S:
+            raise ConnectionResetError(ECONNRESET, "the request arrives too slowly")
+        data: bytes = super().chunk(size_hint)
+        self.count += len(data)
+        return data
+
+
+class Connection(TConn):  # type: ignore[misc]
+    sock: Any
+    initialized: bool
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.received = b""  # of the next request
+        self.unsent = b""  # of the last answer
+        self.timeout = time.monotonic() + ARRIVE_WITHIN_S
+        self.about = {
+            "SERVER_NAME": self.server[0], "SERVER_PORT": str(self.server[1]), "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": self.client[0], "REMOTE_PORT": str(self.client[1]),
+            "SCRIPT_NAME": "", "QUERY_STRING": "", "wsgi.url_scheme": "https" if self.cfg.is_ssl else "http",
+            "wsgi.multithread": True, MEMORY_ONLY: True,
+        }  # fmt: skip
+
+    def init(self) -> None:
+        """Called for each request that a thread takes."""
+        if not self.initialized:
+            self.initialized = True
+            if self.cfg.is_ssl:
+                self.sock.settimeout(ARRIVE_WITHIN_S)
+                self.sock = tls.ssl_wrap_socket(self.sock, self.cfg)
+                self.sock.do_handshake()
+            self.parser = RequestParser(self.cfg, self.sock, self.client)
+            self.parser.unreader = Patience(self.sock)
+        self.sock.settimeout(STALL_S)
+        self.parser.unreader.began, self.parser.unreader.count = time.monotonic(), 0
+
+    def close(self, graceful: bool = False) -> None:
+        if self.sock.fileno() >= 0:
+            super().close(graceful)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    def init_process(self) -> None:
+        self.looked_at = self.noticed_at = 0.0
+        self.second, self.date = 0, ""
+        self.base = base_environ(self.cfg)
+        super().init_process()
+
+    def accept(self, listener: socket.socket) -> None:
+        try:
+            client, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        self.nr_conns += 1
+        conn = Connection(self.cfg, client, address, listener.getsockname())
+        self.keepalived_conns.append(conn)
+        self.poller.register(client, EVENT_READ, partial(self.on_client_socket_readable, conn))
+
+    def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
+        if self.cfg.is_ssl and not conn.initialized:
+            self._hand_over(conn)
+            return
+        try:
+            data = client.recv(READ_AT_ONCE)
+        except NOT_NOW:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(conn)
+            return
+        if not conn.received:
+            conn.timeout = time.monotonic() + ARRIVE_WITHIN_S
+        conn.received += data
+        self._serve(conn)
+
+    def _serve(self, conn: Connection) -> None:
+        """Answer the first request of what was received; nothing while it is incomplete."""
+        environ = self.base | conn.about
+        try:
+            rest = plain.read(conn.received, environ)
+            if rest is None:
+                return
+            if not self.alive:
+                raise plain.Odd  # gunicorn says "Connection: close"
+            answer = self._ask(environ)
+        except (plain.Odd, NotInMemory, Exception):  # gunicorn reports what is broken
+            self._hand_over(conn)
+            return
+        conn.received = rest
+        self._send(conn, answer)
+
+    def _ask(self, environ: plain.Environ) -> bytes:
+        said: list[tuple[str, list[tuple[str, str]]]] = []
+        body = b"".join(self.wsgi(environ, lambda status, headers: said.append((status, headers))))
+        second = int(time.time())
+        if self.second != second:
+            self.second, self.date = second, util.http_date(second)
+        return plain.head(*said[0], self.date) + body
+
+    def _send(self, conn: Connection, answer: bytes) -> None:
+        try:
+            sent = conn.sock.send(answer)
+        except NOT_NOW:
+            sent = 0
+        except OSError:
+            self._drop(conn)
+            return
+        conn.unsent = answer[sent:]
+        if conn.unsent or conn.received:  # one at a time: who sends many at once holds up nobody else
+            self._hand_over(conn)
+        else:
+            conn.set_timeout()
+
+    def _hand_over(self, conn: Connection) -> None:
+        """To a thread, with all that was received."""
+        self._release(conn)
+        self.enqueue_req(conn)
+
+    def handle(self, conn: Connection) -> Any:
+        """In a thread."""
+        again = self._begin(conn)
+        if again is None:
+            again = super().handle(conn)
+        if again is False:
+            conn.close(graceful=True)  # it waits for the client to close, which the main loop must not
+        return again
+
+    def _begin(self, conn: Connection) -> bool | None:
+        """What comes before the next request: whether the connection is good, if that is all there is to do."""
+        unsent, received = conn.unsent, conn.received
+        conn.unsent = conn.received = b""
+        try:
+            conn.init()
+            if unsent:
+                conn.sock.sendall(unsent)
+        except OSError as problem:
+            self.log.debug("The connection ended: %s", problem)
+            return False
+        conn.parser.unreader.unread(received)
+        return True if unsent and not received else None
+
+    def _drop(self, conn: Connection) -> None:
+        self._release(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _release(self, conn: Connection) -> None:
+        self.keepalived_conns.remove(conn)
+        with suppress(OSError, KeyError, ValueError):
+            self.poller.unregister(conn.sock)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """All are looked at, because those that are answered in the main loop keep their places in the queue."""
+        now = time.monotonic()
+        if self.alive and now - self.looked_at < 1:
+            return
+        self.looked_at = now
+        for conn in [c for c in self.keepalived_conns if force or c.timeout <= now]:
+            self._drop(conn)
+
+    def notify(self) -> None:
+        """Once a second is enough, and it takes a system call."""
+        now = time.monotonic()
+        if now - self.noticed_at > 1:
+            self.noticed_at = now
+            super().notify()
