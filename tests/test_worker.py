@@ -256,12 +256,23 @@ def test_slow_and_silent_clients_hold_nobody_up(connect: Callable[[], socket.soc
     assert answer(slow[0]).status == 200
 
 
+def test_threads_that_all_wait_do_not_hold_up_machines(connect: Callable[[], socket.socket]) -> None:
+    for sock in [connect() for _ in range(THREADS + 1)]:
+        sock.sendall(b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nemail=")
+    time.sleep(0.4)  # longer than anything is remembered unasked
+    started, sock = time.monotonic(), connect()
+    for _ in range(3):
+        sock.sendall(KEYS)
+        assert answer(sock).status == 200
+    assert time.monotonic() - started < 2
+
+
 def test_what_does_not_fit_now_is_sent_by_a_thread() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
         handed: list[object] = []
-        worker = SimpleNamespace(_hand_over=handed.append)
+        worker = SimpleNamespace(_hand_over=lambda conn, _: handed.append(conn), tpool=None)
         conn = SimpleNamespace(sock=ours, received=b"", unsent=b"", set_timeout=bool)
         said = b""
         while not handed:

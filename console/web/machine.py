@@ -91,7 +91,14 @@ class BodyTooLarge(Refused):
     status = 413
 
 
-MEMORY_ONLY = "gatewright.memory_only"  # in the environ: answer without waiting for anything, or raise NotInMemory
+# in the environ: answer without waiting for anything, or raise NotInMemory (or NeverInMemory, for another route)
+MEMORY_ONLY = "gatewright.memory_only"
+
+
+class NeverInMemory(Exception):
+    """No route that answers from memory."""
+
+
 Endpoint = Callable[[Asked], Answer]
 
 
@@ -126,7 +133,7 @@ class Front:
         method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
         route = methods.get(method)
         if MEMORY_ONLY in environ and not (route and route.memory):
-            raise NotInMemory
+            raise NeverInMemory
         if not methods:
             return self.pages(environ, start_response)
         started = time.perf_counter()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from errno import ECONNRESET
 from functools import partial
@@ -31,6 +32,7 @@ from .machine import MEMORY_ONLY
 READ_AT_ONCE = 16 * 1024  # the most that one TLS record holds: nothing is left where no poller sees it
 ARRIVE_WITHIN_S = 20.0  # a head, a small body, a TLS handshake
 BYTES_PER_S = 10_000  # what a larger body must make on the average after that
+MACHINE_THREADS = 2  # for what memory lacks; pages, long polls and slow senders, which may hold all others, have none
 STALL_S = 60.0  # one read or write of a thread
 NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -87,6 +89,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.looked_at = self.noticed_at = 0.0
         self.second, self.date = 0, ""
         self.base = base_environ(self.cfg)
+        self.machines = ThreadPoolExecutor(MACHINE_THREADS, "machines")
         super().init_process()
 
     def accept(self, listener: socket.socket) -> None:
@@ -101,7 +104,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         if self.cfg.is_ssl and not conn.initialized:
-            self._hand_over(conn)
+            self._hand_over(conn, self.tpool)
             return
         try:
             data = client.recv(READ_AT_ONCE)
@@ -127,8 +130,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if not self.alive:
                 raise plain.Odd  # gunicorn says "Connection: close"
             answer = self._ask(environ)
-        except (plain.Odd, NotInMemory, Exception):  # gunicorn reports what is broken
-            self._hand_over(conn)
+        except NotInMemory:
+            self._hand_over(conn, self.machines)
+            return
+        except Exception:  # odd, or a page, or broken, which gunicorn reports
+            self._hand_over(conn, self.tpool)
             return
         conn.received = rest
         self._send(conn, answer)
@@ -151,14 +157,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return
         conn.unsent = answer[sent:]
         if conn.unsent or conn.received:  # one at a time: who sends many at once holds up nobody else
-            self._hand_over(conn)
+            self._hand_over(conn, self.tpool)
         else:
             conn.set_timeout()
 
-    def _hand_over(self, conn: Connection) -> None:
+    def _hand_over(self, conn: Connection, threads: ThreadPoolExecutor) -> None:
         """To a thread, with all that was received."""
         self._release(conn)
-        self.enqueue_req(conn)
+        done = threads.submit(self.handle, conn)
+        done.add_done_callback(lambda _: self.method_queue.defer(self.finish_request, conn, done))
 
     def handle(self, conn: Connection) -> Any:
         """In a thread."""
