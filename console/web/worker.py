@@ -58,6 +58,8 @@ class Connection(TConn):  # type: ignore[misc]
         super().__init__(*args)
         self.received = b""  # of the next request
         self.unsent = b""  # of the last answer
+        self.queued = False  # more was received than the request that was answered
+        self.here = True  # in the main loop's hands, not in a thread's
         self.timeout = time.monotonic() + ARRIVE_WITHIN_S
         self.about = {
             "SERVER_NAME": self.server[0], "SERVER_PORT": str(self.server[1]), "SERVER_PROTOCOL": "HTTP/1.1",
@@ -103,6 +105,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.poller.register(client, EVENT_READ, partial(self.on_client_socket_readable, conn))
 
     def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
+        if conn.queued or not conn.here:
+            return  # what was received comes first; or a thread took it, since the poller said this
         if self.cfg.is_ssl and not conn.initialized:
             self._hand_over(conn, self.tpool)
             return
@@ -156,10 +160,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
             return
         conn.unsent = answer[sent:]
-        if conn.unsent or conn.received:  # one at a time: who sends many at once holds up nobody else
+        if conn.unsent:
             self._hand_over(conn, self.tpool)
-        else:
-            conn.set_timeout()
+            return
+        conn.set_timeout()
+        if conn.received and not conn.queued:  # one at a time: who sends many at once holds up nobody else
+            conn.queued = True
+            self.method_queue.defer(self._serve_next, conn)
+
+    def _serve_next(self, conn: Connection) -> None:
+        """What was received with the request before; unless the connection has gone, or gone to a thread, meanwhile."""
+        conn.queued = False
+        if conn.received and conn.here:
+            conn.timeout = time.monotonic() + ARRIVE_WITHIN_S
+            self._serve(conn)
 
     def _hand_over(self, conn: Connection, threads: ThreadPoolExecutor) -> None:
         """To a thread, with all that was received."""
@@ -174,6 +188,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             again = super().handle(conn)
         if again is False:
             conn.close(graceful=True)  # it waits for the client to close, which the main loop must not
+        else:
+            conn.received = conn.parser.unreader.take_buffered() + _decrypted(conn.sock)
         return again
 
     def _begin(self, conn: Connection) -> bool | None:
@@ -190,12 +206,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.parser.unreader.unread(received)
         return True if unsent and not received else None
 
+    def finish_request(self, conn: Connection, done: Any) -> None:
+        super().finish_request(conn, done)
+        conn.here = bool(self.keepalived_conns) and self.keepalived_conns[-1] is conn
+        self._serve_next(conn)
+
     def _drop(self, conn: Connection) -> None:
         self._release(conn)
         self.nr_conns -= 1
         conn.close()
 
     def _release(self, conn: Connection) -> None:
+        conn.here = False
         self.keepalived_conns.remove(conn)
         with suppress(OSError, KeyError, ValueError):
             self.poller.unregister(conn.sock)
@@ -215,3 +237,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if now - self.noticed_at > 1:
             self.noticed_at = now
             super().notify()
+
+
+def _decrypted(sock: Any) -> bytes:
+    """What TLS holds of a record that was read in part: no poller sees it."""
+    waiting = sock.pending() if isinstance(sock, ssl.SSLSocket) else 0
+    return sock.recv(waiting) if waiting else b""
