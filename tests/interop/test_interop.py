@@ -174,21 +174,17 @@ def test_a_strict_client_gets_checks_and_revokes_tokens(node: str, served: Serve
     assert len(answer["checks"]) >= 15, answer["checks"]
 
 
-@pytest.mark.parametrize("language", ["python", "node", "go", "java"])
-def test_the_programs_of_the_documentation_open_our_tokens(
-    node: str, served: Served, tmp_path: Path, language: str
-) -> None:
-    """Each takes the good token and refuses every bad one. Go and Java where Debian's packages are."""
+def test_the_programs_of_the_documentation_open_our_tokens(node: str, served: Served, tmp_path: Path) -> None:
+    """Each takes the good token and refuses every bad one: in Python and Node, in Go and Java where Debian's packages are."""
     for kind, audience in (("signed", served.said["audience"]), ("encrypted", served.said["encrypted"]["audience"])):
         snippets = Snippets(tmp_path / kind, served.issuer, audience, served.own_jwk)
-        if language not in snippets.languages():
-            pytest.skip(f"needs {language}: apt-get install golang-go golang-github-go-jose-go-jose-dev libjose4j-java")
         claims = claims_of(served, audience)
         bad = {
             "signed": bad_signed(served.signing_jwk, claims),
             "encrypted": bad_encrypted(served.signing_jwk, served.own_jwk, claims),
         }
-        check(snippets, language, {kind: served.tokens[kind]}, bad)
+        for language in snippets.languages():
+            check(snippets, language, {kind: served.tokens[kind]}, bad)
 
 
 def claims_of(served: Served, audience: str) -> dict[str, Any]:
