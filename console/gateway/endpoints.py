@@ -144,6 +144,7 @@ def _refused(kind: str, status: int, reason: str, title: str, detail: str) -> An
 
 def _challenge(kind: str, reason: str, detail: str) -> str:
     """RFC 6750 section 3, RFC 9449 section 7.1."""
+    detail = re.sub(r'["\\]', "'", detail)  # it may hold the path that the caller chose
     if kind == "dpop":
         error = "invalid_dpop_proof" if reason == "invalid_dpop_proof" else "invalid_token"
         return f'DPoP error="{error}", error_description="{detail}", algs="{" ".join(ALGORITHMS)}"'

@@ -99,6 +99,11 @@ class Version:
         return f"{REQUIREMENT}_{self.number}" if self.secrets else REQUIREMENT
 
     @property
+    def scheme(self) -> str:
+        """How a token is sent to it, said to callers who sent none (RFC 6750 section 3, RFC 9449 section 7.1)."""
+        return "DPoP" if self.dpop == "required" else "Bearer"
+
+    @property
     def asks(self) -> bool:
         """Whether a credential of its callers may have to be exchanged; else Envoy does all of it by itself."""
         return self.accepts != {"jws"} or self.dpop != "off"

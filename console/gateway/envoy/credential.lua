@@ -12,9 +12,10 @@
 -- One table per worker thread. `good` holds at most 2*N exchanged credentials, `bad` at most 2*M refusals.
 local N, M = 10000, 2000
 local BAD_TTL = 2                       -- seconds a refusal is remembered
-local MAX_TOKEN, MAX_KEY = 16384, 256   -- characters
+local MAX_TOKEN, MAX_KEY, MAX_PROOF = 16384, 256, 4096   -- characters
 local TIMEOUT = 5000                    -- ms for one call of the console
 local CLUSTER = "console_decisions"
+local ASKED = {jwe = "Encrypted tokens are opened", key = "API keys are checked", dpop = "DPoP proofs are checked"}
 
 -- A cache of two generations: when the young one is full the old one is dropped.
 local function generations(limit)
@@ -62,6 +63,11 @@ local function invalid(h, reason, title, detail)
   refuse(h, "401", reason, title, detail, 'Bearer error="invalid_token", error_description="' .. detail .. '"')
 end
 
+local function invalid_proof(h, detail)
+  refuse(h, "401", "malformed_proof", "The DPoP proof is missing or malformed", detail,
+    'DPoP error="invalid_dpop_proof", error_description="' .. detail .. '"')
+end
+
 local function pass_on(h, e)
   note(h, "reason", e.reason)
   local answer = {[":status"] = e.status, ["content-type"] = e.content_type, ["cache-control"] = "no-store"}
@@ -100,8 +106,7 @@ local function exchange(h, kind, path, cache_key, secret, audience, sent, once)
     local signed = answer["authorization"]
     if status ~= "200" or signed == nil then
       return refuse(h, "503", "console_unavailable", "The gateway cannot check this credential now",
-        kind == "jwe" and "Encrypted tokens are opened by the console, which does not answer. Signed tokens still work. Try again in a moment."
-        or "API keys are checked by the console, which does not answer. Signed tokens still work. Try again in a moment.")
+        ASKED[kind] .. " by the console, which does not answer. Signed tokens still work. Try again in a moment.")
     end
     e = {signed = signed, keeps = answer["x-keeps"] ~= nil, till = os.time() + (tonumber(answer["x-ttl"]) or 0)}
     if e.till > os.time() and not once then
@@ -114,6 +119,7 @@ end
 
 -- Authorization: DPoP <token>, and a proof in the header DPoP.
 local function bound(h, token, proof, proofs, context, audience)
+  note(h, "credential", "dpop")
   local accepts = context:get("accepts") or ""
   if (context:get("dpop") or "off") == "off" then
     return invalid(h, "dpop_refused", "This API does not take DPoP-bound tokens", "Ask the token endpoint for a token without a proof, and send it as Bearer.")
@@ -121,15 +127,18 @@ local function bound(h, token, proof, proofs, context, audience)
   local _, dots = token:gsub("%.", "")
   local kind = dots == 4 and "jwe" or "jws"
   if not accepts:find(kind, 1, true) then
-    local reason = kind == "jwe" and "encrypted_token_refused" or "encryption_required"
+    local reason = kind == "jwe" and "encrypted_token_refused" or accepts:find("jwe", 1, true) and "encryption_required" or "signed_token_refused"
     return invalid(h, reason, "This kind of token is not taken here", "Ask the token endpoint for a token for this API.")
   end
-  if proofs ~= 1 or #proof > MAX_TOKEN or proof:find("[^%w%-_%.]") or #token > MAX_TOKEN or token:find("[^%w%-_%.]") then
-    return invalid(h, "malformed_proof", "The DPoP proof is missing or malformed", "Send the access token in Authorization: DPoP, and one proof for this request in the header DPoP.")
+  if #token > MAX_TOKEN or token:find("[^%w%-_%.]") then
+    return invalid(h, "malformed_token", "The access token is malformed", "The token is too long or has characters that no token has.")
+  end
+  if proofs ~= 1 or #proof > MAX_PROOF or proof:find("[^%w%-_%.]") then
+    return invalid_proof(h, "Send one proof for this request, of at most 4096 characters, in the header DPoP.")
   end
   return exchange(h, "dpop", "/gateway/bound", "", token, audience, "DPoP " .. token, {
     ["x-gatewright-proof"] = proof, ["x-gatewright-method"] = h:headers():get(":method"),
-    ["x-gatewright-path"] = h:headers():get(":path"),
+    ["x-gatewright-path"] = h:headers():get(":path"):gsub("%?.*", ""),   -- no query: it may be too long for a header
   })
 end
 

@@ -67,16 +67,16 @@ def local_replies(realm: str) -> Json:
         return " || ".join(f"response.code_details.startsWith('{p}')" for p in prefixes)
 
     scope = f"%DYNAMIC_METADATA({RBAC}:shadow_effective_policy_id)%"
-    audience = f"%METADATA(ROUTE:{NAMESPACE}:audience)%"
+    audience, scheme = (f"%METADATA(ROUTE:{NAMESPACE}:{name})%" for name in ("audience", "scheme"))
     return {
         "mappers": [
             _mapper(
                 jwt("Jwt is missing"),
                 "token_missing",
                 "An access token is needed",
-                "Send an access token for this API in the Authorization header: Authorization: Bearer <token>.",
+                f"Send an access token for this API in the Authorization header: Authorization: {scheme} <token>.",
                 401,
-                f'Bearer realm="{realm_}"',
+                f'{scheme} realm="{realm_}"',
             ),
             token(
                 "token_expired",

@@ -141,7 +141,9 @@ def _route(v: Version) -> Json:
     route: Json = {
         "name": v.name,
         "match": {"path_separated_prefix": v.prefix},
-        "metadata": {"filter_metadata": {NAMESPACE: {"version": str(v.number), "audience": v.audience}}},
+        "metadata": {
+            "filter_metadata": {NAMESPACE: {"version": str(v.number), "audience": v.audience, "scheme": v.scheme}}
+        },
     }
     if v.response_headers:
         route["response_headers_to_add"] = [set_header(k, literal(x)) for k, x in v.response_headers]
