@@ -158,8 +158,8 @@ def _route(v: Version) -> Json:
         "host_rewrite_literal": v.origin.authority,
         "append_x_forwarded_host": True,
     }
-    if v.state == "protected":  # the key is for the gateway; an open API's backend may have one of its own
-        route["request_headers_to_remove"] = ["x-api-key"]
+    if v.state == "protected":  # key and proof are for the gateway; an open API's backend may ask for its own
+        route["request_headers_to_remove"] = ["x-api-key", "dpop"]
     if v.keeps:  # only the API can open it: the gateway checked what stands for it, the backend gets it as it came
         sent = set_header("authorization", f"%DYNAMIC_METADATA({NAMESPACE}:keeps)%")
         route["request_headers_to_add"] = [sent]
@@ -176,7 +176,7 @@ def _cors(origins: tuple[str, ...]) -> Json:
         "@type": HTTP + "cors.v3.CorsPolicy",
         "allow_origin_string_match": [{"exact": o} for o in origins],
         "allow_methods": "GET, POST, PUT, PATCH, DELETE",
-        "allow_headers": "authorization, content-type, x-api-key",
+        "allow_headers": "authorization, content-type, x-api-key, dpop",
         "expose_headers": "www-authenticate, x-request-id, deprecation, sunset, link",
         "max_age": "600",
     }
