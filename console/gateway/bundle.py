@@ -67,6 +67,7 @@ def build() -> dict[str, Any]:
 
 def _version(version: ApiVersion, ended: list[str]) -> dict[str, Any]:
     state = "retired" if version.state == State.RETIRED else "open" if version.takes(Accepts.OPEN) else "protected"
+    needs_secret = version.signing_alg == HS256 and state == "protected"  # else a node has no use for it
     return {
         "id": version.id,
         "name": f"{version.api.slug}@{version.version}",
@@ -81,7 +82,7 @@ def _version(version: ApiVersion, ended: list[str]) -> dict[str, Any]:
         "detail": _gone(version) if state == "retired" else "",
         "dpop": version.dpop,
         "keeps": version.key_source != Source.MANAGED and version.takes(Accepts.ENCRYPTED),
-        "secrets": [secret_jwk(key) for key in shared_secrets(version.id)] if version.signing_alg == HS256 else [],
+        "secrets": [secret_jwk(key) for key in shared_secrets(version.id)] if needs_secret else [],
     }
 
 
