@@ -83,12 +83,17 @@ local function address(h) return (h:streamInfo():downstreamRemoteAddress():gsub(
 local function exchange(h, kind, path, cache_key, secret, audience, sent, once)
   note(h, "credential", kind)
   local now = os.time()
-  local from = address(h)
-  local e = nil
-  if not once then e = good.get(cache_key, now) or good.get(cache_key .. "\n" .. from, now) end
+  local e = not once and good.get(cache_key, now) or nil
+  local from, from_here = nil, nil
   if e == nil then
-    -- what is refused to one address may be allowed to another
-    local refused = not once and bad.get(cache_key .. "\n" .. from, now)
+    from = address(h)
+    from_here = cache_key .. "\n" .. from
+    e = not once and good.get(from_here, now) or nil
+  end
+  if e == nil then
+    -- what is refused to one address, or at one API, may be allowed to another
+    local refused_here = from_here .. "\n" .. audience
+    local refused = not once and bad.get(refused_here, now)
     if refused then return pass_on(h, refused) end
     local ask = once or {}
     ask[":method"], ask[":path"], ask[":authority"], ask["content-type"] = "POST", path, "console", "text/plain"
@@ -100,7 +105,7 @@ local function exchange(h, kind, path, cache_key, secret, audience, sent, once)
       e = {status = status, challenge = answer["www-authenticate"], body = body or "",
            reason = answer["x-gatewright-reason"] or "refused_by_console",
            content_type = answer["content-type"] or "application/problem+json", till = os.time() + BAD_TTL}
-      if not once then bad.put(cache_key .. "\n" .. from, e) end
+      if not once then bad.put(refused_here, e) end
       return pass_on(h, e)
     end
     local signed = answer["authorization"]
@@ -110,7 +115,7 @@ local function exchange(h, kind, path, cache_key, secret, audience, sent, once)
     end
     e = {signed = signed, keeps = answer["x-keeps"] ~= nil, till = os.time() + (tonumber(answer["x-ttl"]) or 0)}
     if e.till > os.time() and not once then
-      good.put(answer["x-for-address"] and cache_key .. "\n" .. from or cache_key, e)
+      good.put(answer["x-for-address"] and from_here or cache_key, e)
     end
   end
   if e.keeps then note(h, "keeps", sent) end
