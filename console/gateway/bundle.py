@@ -4,9 +4,10 @@ It names no Envoy: the agent beside the node renders it (`console.gateway.envoy`
 
     {"generation": 7, "issuer": url, "jwks": {...}, "revoked": [jti...],
      "versions": [{"id", "name", "path", "state", "backend", "accepts", "audience", "operations", "headers",
-                   "ended_clients", "detail", "dpop", "keeps", "secrets"}]}
+                   "ended_clients", "detail", "dpop", "keeps", "closures", "secrets"}]}
 
-``dpop``: off, optional or required. ``keeps``: the backend gets the credential as the caller sent it. ``secrets``: the HS256
+``dpop``: off, optional or required. ``keeps``: the backend gets the credential as the caller sent it. ``closures``: how
+often an encryption key of this version was revoked; what a node remembers from before then is void. ``secrets``: the HS256
 keys (JWK) that this version's tokens are signed with, instead of the published ones; nothing for all others.
 """
 
@@ -18,14 +19,14 @@ from email.utils import format_datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import contains_eager, undefer
 
 from ..apis import openapi
 from ..apis.models import Accepts, ApiVersion, State
 from ..applications.models import Application, Subscription, SubscriptionState
 from ..credentials.algorithms import HS256
-from ..credentials.models import ApiKey, Source
+from ..credentials.models import ApiKey, EncryptionKey, KeyState, Source
 from ..credentials.rotation import LONGEST_TOKEN_S
 from ..credentials.signing import jwks, secret_jwk, shared_secrets
 from ..db import db, now
@@ -55,17 +56,17 @@ def build() -> dict[str, Any]:
         .where(ApiVersion.state != State.DRAFT, ApiVersion.gateway_path.is_not(None))
         .order_by(ApiVersion.id)
     )
-    ended = _ended_clients()
+    ended, closures = _ended_clients(), _closures()
     return {
         "generation": number,
         "issuer": runtime().config.public_url,
         "jwks": jwks(),
         "revoked": sorted(revoked() | _revoked_keys()),
-        "versions": [_version(v, ended.get(v.id, [])) for v in db.session.scalars(query)],
+        "versions": [_version(v, ended.get(v.id, []), closures.get(v.id, 0)) for v in db.session.scalars(query)],
     }
 
 
-def _version(version: ApiVersion, ended: list[str]) -> dict[str, Any]:
+def _version(version: ApiVersion, ended: list[str], closures: int) -> dict[str, Any]:
     state = "retired" if version.state == State.RETIRED else "open" if version.takes(Accepts.OPEN) else "protected"
     needs_secret = version.signing_alg == HS256 and state == "protected"  # else a node has no use for it
     return {
@@ -82,6 +83,7 @@ def _version(version: ApiVersion, ended: list[str]) -> dict[str, Any]:
         "detail": _gone(version) if state == "retired" else "",
         "dpop": version.dpop,
         "keeps": version.key_source != Source.MANAGED and version.takes(Accepts.ENCRYPTED),
+        "closures": closures,
         "secrets": [secret_jwk(key) for key in shared_secrets(version.id)] if needs_secret else [],
     }
 
@@ -137,6 +139,11 @@ def _ended_clients() -> dict[int, list[str]]:
     for version_id, client_id in sorted(gone):
         ended.setdefault(version_id, []).append(client_id)
     return ended
+
+
+def _closures() -> dict[int, int]:
+    query = select(EncryptionKey.version_id, func.count().label("revoked")).where(EncryptionKey.state == KeyState.REVOKED)
+    return {row.version_id: row.revoked for row in db.session.execute(query.group_by(EncryptionKey.version_id))}
 
 
 def _revoked_keys() -> set[str]:

@@ -16,7 +16,7 @@ from ..credentials.models import ApiKey
 from ..credentials.secrets import API_KEY, digest, well_formed
 from ..db import db, now
 from ..errors import Refused
-from ..runtime import remembered
+from ..runtime import remembered, up_to_date
 from ..tokens import dpop
 from ..tokens.grants import profile_of
 from ..tokens.issue import Profile, issue_token, sign
@@ -47,6 +47,7 @@ class Decision:
 
 def unwrap(token: str, audience: str) -> Decision:
     """Open an encrypted token for the API of ``audience``. `InvalidToken` says what is wrong with it."""
+    up_to_date(0)  # a node that heard of a revoked key must not be given, to remember, what this worker knew before
     verified = verify(token)
     if verified.encrypted_for is None:
         raise CredentialRefused(401, "invalid_token", "The token is not encrypted", "This is not an encrypted token.")

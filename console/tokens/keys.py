@@ -170,6 +170,16 @@ def _read_openable() -> dict[str, int]:
     return {row.kid: row.id for row in db.session.execute(query)}
 
 
+def is_in_use(kid: str, version_id: int) -> bool:
+    """Whether a token of that version may be encrypted to the key: for one that only the API can open."""
+    return kid in remembered(("sealing", version_id), lambda: _read_sealing(version_id))
+
+
+def _read_sealing(version_id: int) -> frozenset[str]:
+    query = select(EncryptionKey.kid).where(EncryptionKey.version_id == version_id, EncryptionKey.state.in_(OPENING))
+    return frozenset(db.session.scalars(query))
+
+
 def _read_decrypter(row_id: int) -> Decrypter:
     row = db.session.get_one(EncryptionKey, row_id)
     key = _parsed("opener", row.id, lambda: jwk.import_key(orjson.loads(encryption.open_private(row))))

@@ -19,7 +19,7 @@ from ..runtime import Runtime, needs_database, remembered, up_to_date
 from .compact import LONGEST, InvalidToken, json_object, number, split
 from .compact import decode as decode_segment
 from .issue import digest_of
-from .keys import Decrypter, Verifier, decrypter, verifier
+from .keys import Decrypter, Verifier, decrypter, is_in_use, verifier
 from .models import RevokedToken, SealedToken
 
 __all__ = ["STEPS", "InvalidToken", "Verified", "audiences", "revoked", "verify"]
@@ -82,7 +82,7 @@ def _verify(text: str, me: Runtime) -> Verified:
     header = json_object(parts[0])
     key = decrypter(header["kid"]) if isinstance(header.get("kid"), str) else None
     if key is None:
-        return _known_by_hash(text, me)
+        return _known_by_hash(text, header, me)
     if bool(parts[1]) == (
         key.alg == "ECDH-ES"
     ):  # which agrees on the content key itself (RFC 7516 section 5.2, step 10)
@@ -171,12 +171,14 @@ def _check_claims(claims: dict[str, Any], me: Runtime) -> None:
         raise InvalidToken("The token was revoked.", "revoked", claims)
 
 
-def _known_by_hash(text: str, me: Runtime) -> Verified:
+def _known_by_hash(text: str, header: dict[str, Any], me: Runtime) -> Verified:
     """A token that only its API can open: what we wrote down when we issued exactly this text."""
     needs_database()
     row = db.session.get(SealedToken, digest_of(text))
     if row is None:
         raise InvalidToken("The token is encrypted to a key that we do not have.", "decryption")
+    if not is_in_use(str(header.get("kid")), row.version_id):
+        raise InvalidToken("The token is encrypted to a key that was revoked.", "decryption")
     issued, ends = int(row.issued_at.timestamp()), int(row.expires_at.timestamp())
     claims: dict[str, Any] = {
         "iss": me.config.public_url,

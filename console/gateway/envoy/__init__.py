@@ -88,6 +88,7 @@ def version(said: dict[str, Any]) -> Version:
         detail=said["detail"],
         dpop=said["dpop"],
         keeps=said["keeps"],
+        closures=said["closures"],
         secrets=tuple(said["secrets"]),
     )
 

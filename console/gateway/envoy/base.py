@@ -91,6 +91,7 @@ class Version:
     detail: str = ""  # of the 410
     dpop: str = "off"  # off | optional | required
     keeps: bool = False  # the backend gets the credential as the caller sent it
+    closures: int = 0  # how often an encryption key of it was revoked: what was remembered before is void
     secrets: tuple[Json, ...] = ()  # HS256 keys that its tokens are signed with instead of the published ones
 
     @property

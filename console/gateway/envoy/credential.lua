@@ -3,7 +3,8 @@
 --
 -- A DPoP-bound token (RFC 9449) is judged by the console for each call, because each proof is good once.
 --
--- Per route: LuaPerRoute.filter_context = {audience = "...", accepts = "jws jwe key", dpop = "off|optional|required"}
+-- Per route: LuaPerRoute.filter_context = {audience = "...", accepts = "jws jwe key", dpop = "off|optional|required",
+-- closures = how often an encryption key of this API was revoked: what was remembered under another number is void}
 -- Dynamic metadata set: gatewright.credential = jws | jwe | key | dpop, gatewright.reason when this filter refuses,
 -- gatewright.keeps = what the backend gets as Authorization, where only the API can open it.
 -- A script error lets the request go on: then Authorization holds no signed token or `credential` is not set,
@@ -77,25 +78,31 @@ end
 
 local function address(h) return (h:streamInfo():downstreamRemoteAddress():gsub(":%d+$", ""):gsub("[%[%]]", "")) end
 
+local function recall(h, key, now)
+  local e = good.get(key, now)
+  if e ~= nil and e.closures == h:filterContext():get("closures") then return e end
+  return nil
+end
+
 -- Puts the signed token of `secret` into the request. Every wrapper object (headers, metadata) dies at the
 -- yield of httpCall: fetch it again afterwards.
 -- `once` (more headers for the console): an answer that is good for this call only.
 local function exchange(h, kind, path, cache_key, secret, audience, sent, once)
   note(h, "credential", kind)
   local now = os.time()
-  local e = not once and good.get(cache_key, now) or nil
+  local e = not once and recall(h, cache_key, now) or nil
   local from, from_here = nil, nil
   if e == nil then
     from = address(h)
     from_here = cache_key .. "\n" .. from
-    e = not once and good.get(from_here, now) or nil
+    e = not once and recall(h, from_here, now) or nil
   end
   if e == nil then
     -- what is refused to one address, or at one API, may be allowed to another
     local refused_here = from_here .. "\n" .. audience
     local refused = not once and bad.get(refused_here, now)
     if refused then return pass_on(h, refused) end
-    local ask = once or {}
+    local ask, closures = once or {}, h:filterContext():get("closures")
     ask[":method"], ask[":path"], ask[":authority"], ask["content-type"] = "POST", path, "console", "text/plain"
     ask["x-gatewright-audience"], ask["x-gatewright-address"] = audience, from
     ask["x-request-id"] = h:headers():get("x-request-id") or ""
@@ -113,7 +120,8 @@ local function exchange(h, kind, path, cache_key, secret, audience, sent, once)
       return refuse(h, "503", "console_unavailable", "The gateway cannot check this credential now",
         ASKED[kind] .. " by the console, which does not answer. Signed tokens still work. Try again in a moment.")
     end
-    e = {signed = signed, keeps = answer["x-keeps"] ~= nil, till = os.time() + (tonumber(answer["x-ttl"]) or 0)}
+    e = {signed = signed, keeps = answer["x-keeps"] ~= nil, closures = closures,
+         till = os.time() + (tonumber(answer["x-ttl"]) or 0)}
     if e.till > os.time() and not once then
       good.put(answer["x-for-address"] and from_here or cache_key, e)
     end

@@ -87,6 +87,7 @@ def _protection(v: Version) -> Json:
         kinds = _any(*(_credential(k) for k in sorted(v.accepts | {"dpop"})))
         access[credential_reason(v.accepts)] = _policy({"not_id": kinds})
         context = {"audience": v.audience, "accepts": " ".join(sorted(v.accepts)), "dpop": v.dpop}
+        context["closures"] = str(v.closures)
         per_filter[CREDENTIAL] = {"@type": HTTP + "lua.v3.LuaPerRoute", "filter_context": context}
     if any(op.scopes for op in v.operations):
         disguised = {"url_path": {"path": {"safe_regex": {"regex": DISGUISED}}}}
