@@ -142,7 +142,9 @@ def _ended_clients() -> dict[int, list[str]]:
 
 
 def _closures() -> dict[int, int]:
-    query = select(EncryptionKey.version_id, func.count().label("revoked")).where(EncryptionKey.state == KeyState.REVOKED)
+    query = select(EncryptionKey.version_id, func.count().label("revoked")).where(
+        EncryptionKey.state == KeyState.REVOKED
+    )
     return {row.version_id: row.revoked for row in db.session.execute(query.group_by(EncryptionKey.version_id))}
 
 

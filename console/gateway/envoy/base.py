@@ -28,6 +28,8 @@ IDENTITY_HEADERS = ("x-client-id", "x-token-jti")
 OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url")
 # a letter, digit, dash, dot or underscore written as %xx, and ..; for .. : no client needs to, some backends read through it
 DISGUISED = r"(?i).*(%(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|00)|/\.\.?;).*"
+# jwt_authn finds a good token behind another scheme or before other text, too; the backend would get all of it
+ONE_BEARER = r"(?i:bearer) +[A-Za-z0-9_.-]+"
 
 # names of the HTTP filters = keys of typed_per_filter_config
 CREDENTIAL, REVOKED, ACCESS, SCOPE, SCOPE_GATE = "credential", "revoked", "access", "scope", "scope_gate"

@@ -127,6 +127,12 @@ def local_replies(realm: str) -> Json:
                 "The access token was revoked. Ask the token endpoint for a new one.",
             ),
             token(
+                "malformed_token",
+                rbac("malformed_token"),
+                "The Authorization header is malformed",
+                "Send exactly one Authorization header: Bearer, a blank, and the token, nothing else.",
+            ),
+            token(
                 "wrong_audience",
                 rbac("wrong_audience"),
                 "The access token is for another API",

@@ -13,6 +13,7 @@ from .base import (
     HTTP,
     JWT,
     NAMESPACE,
+    ONE_BEARER,
     PROBLEM,
     RBAC,
     REVOKED,
@@ -73,7 +74,9 @@ def credential_reason(accepts: frozenset[str]) -> str:
 
 def _protection(v: Version) -> Json:
     """Every rule denies what it cannot find: not_id of a missing value is true."""
+    plain = {"name": "authorization", "string_match": {"safe_regex": {"regex": ONE_BEARER}}}
     access = {
+        "malformed_token": _policy({"not_id": {"header": plain}}),
         "wrong_audience": _policy({"not_id": _claim_contains("aud", v.audience)}),
         "wrong_type": _policy({"not_id": _metadata(JWT, ("jwt_header", "typ"), _is("at+jwt"))}),
     }
