@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from .base import (
     ACCESS,
@@ -175,6 +176,16 @@ def _route(v: Version) -> Json:
     return route
 
 
+def _routes(v: Version) -> list[Json]:
+    """One; or two where only proofs have to be asked about, so that plain tokens do without the Lua filter's time."""
+    if v.state != "protected" or v.accepts != {"jws"} or v.dpop != "optional":
+        return [_route(v)]
+    proven = _route(v)
+    by_proof = {"name": "authorization", "string_match": {"prefix": "DPoP ", "ignore_case": True}}
+    proven["match"] = proven["match"] | {"headers": [by_proof]}
+    return [proven, _route(replace(v, dpop="off"))]
+
+
 def _cors(origins: tuple[str, ...]) -> Json:
     return {
         "@type": HTTP + "cors.v3.CorsPolicy",
@@ -198,7 +209,7 @@ def routes(versions: list[Version], revoked: list[str]) -> Json:
     # longest prefix first: Envoy takes the first match
     table = []
     for v in sorted(versions, key=lambda v: (-len(v.prefix), v.prefix)):
-        table.append(_with_type(_route(v)))
+        table += [_with_type(route) for route in _routes(v)]
     table.append(
         {
             "name": "health",
