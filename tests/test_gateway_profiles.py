@@ -457,6 +457,15 @@ class TestRotation:
             key = db.session.get_one(SigningKey, kid(token))
             revoke_signing_key(key, by=alice)
         wait_until(lambda: world.ask(alg.lower(), bearer(token)).status == 401, NOTICED_S)
+        world.settle()
+        assert world.ask(alg.lower(), bearer(another(world, alg.lower(), token))).status == 200
+
+    def test_without_its_secret_an_api_does_not_fall_back_on_published_keys(self, world: Installed) -> None:
+        with world.acting() as alice:
+            for key in shared_secrets(world.version("hs256b").id):
+                revoke_signing_key(key, by=alice)
+        world.settle()
+        assert world.ask("hs256b", bearer(signed(world, "hs256b"))).status == 401
 
     @pytest.mark.parametrize("api", ["lost", "ecdh-x"])
     def test_what_is_encrypted_to_a_revoked_key_is_refused_although_it_is_remembered(

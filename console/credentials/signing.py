@@ -67,7 +67,8 @@ def _promote(coming: SigningKey, moment: datetime) -> None:
 
 
 def revoke_signing_key(key: SigningKey, *, by: Person | None) -> None:
-    """It is unpublished now, and every token that it signed is refused. The next one takes over."""
+    """It is unpublished now, and every token that it signed is refused. The next one takes over; for the secret of one API a
+    new one, because gateways hold tokens without any to the published keys."""
     serialise("signing keys")
     db.session.refresh(key)
     if key.state not in GOOD:
@@ -79,6 +80,8 @@ def revoke_signing_key(key: SigningKey, *, by: Person | None) -> None:
         _create(key.alg, KeyState.NEXT)
     elif key.version_id == 0 and before == KeyState.ACTIVE:
         _promote(next(k for k in published_keys() if k.alg == key.alg and k.state == KeyState.NEXT), moment)
+    elif before == KeyState.ACTIVE:
+        _create(HS256, KeyState.ACTIVE, key.version_id)
     changed()
     record(Action.SIGNING_KEY_REVOKED, key, by=by, changes={"state": [before, KeyState.REVOKED], "alg": key.alg})
 
