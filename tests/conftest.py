@@ -10,6 +10,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier
@@ -91,9 +92,9 @@ def settings() -> dict[str, str]:
     return {}
 
 
-@pytest.fixture
-def config(tmp_path: Path, empty_home: Path, settings: dict[str, str]) -> Iterator[Config]:
-    home = tmp_path / "home"
+@contextmanager
+def installed(home: Path, empty_home: Path, settings: dict[str, str]) -> Iterator[Config]:
+    """An installation of its own at ``home``."""
     shutil.copytree(empty_home, home)
     values = {"GATEWRIGHT_HOME": str(home), "GATEWRIGHT_LOG_LEVEL": "error"} | settings
     if not SERVER:
@@ -106,17 +107,36 @@ def config(tmp_path: Path, empty_home: Path, settings: dict[str, str]) -> Iterat
 
 
 @pytest.fixture
-def app(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+def config(tmp_path: Path, empty_home: Path, settings: dict[str, str]) -> Iterator[Config]:
+    with installed(tmp_path / "home", empty_home, settings) as config:
+        yield config
+
+
+@contextmanager
+def running(config: Config, templates: Path) -> Iterator[Flask]:
+    """The application; compiled templates are kept in ``templates``, else each test compiles them."""
     app = create_app(config)
-    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(
-        str(tmp_path_factory.getbasetemp())
-    )  # else each test compiles the templates
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(templates))
     app.testing = False  # errors are answered as users see them
     yield app
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
     app.extensions["gatewright"].logs.dispose()
+
+
+@pytest.fixture
+def app(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    with running(config, tmp_path_factory.getbasetemp()) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def module_app(tmp_path_factory: pytest.TempPathFactory, empty_home: Path) -> Iterator[Flask]:
+    """One installation for all tests of a module, where each of hundreds would pay for one of its own."""
+    home = tmp_path_factory.mktemp("module") / "home"
+    with installed(home, empty_home, {}) as config, running(config, tmp_path_factory.getbasetemp()) as app:
+        yield app
 
 
 @dataclass(frozen=True)
@@ -131,6 +151,10 @@ class Cast:
 
 @pytest.fixture
 def cast(app: Flask, password_hash: str) -> Cast:
+    return make_cast(app, password_hash)
+
+
+def make_cast(app: Flask, password_hash: str) -> Cast:
     with app.app_context(), unit_of_work():
         people = {}
         for name, role, team in (
@@ -180,12 +204,18 @@ class World:
     audience: str
 
 
-def publish(by: Person, accepts: list[str], text: str = ORDERS, path: str = "/orders/v1") -> ApiVersion:
-    """Within a unit of work."""
+def publish(by: Person, accepts: list[str], text: str = ORDERS, path: str = "/orders/v1", **profile: str) -> ApiVersion:
+    """Within a unit of work. ``profile``: how its tokens are made, where it is not as usual."""
     version = import_document(text, by.teams[0], by=by)
     db.session.flush()
-    publish_version(version, Choices("http://127.0.0.1:9", path, accepts, 900), edits=version.edits, by=by)
+    publish_version(version, Choices("http://127.0.0.1:9", path, accepts, 900, **profile), edits=version.edits, by=by)
     return version
+
+
+def publish_another(by: Person, number: int, accepts: list[str], **profile: str) -> ApiVersion:
+    """Within a unit of work: a further version of Orders."""
+    text = ORDERS.replace("version: 1.0.0", f"version: {number}.0.0")
+    return publish(by, accepts, text, f"/orders/v{number}", **profile)
 
 
 def subscribed(version: ApiVersion, owner: Person, by: Person, name: str = "Shop") -> Application:
@@ -198,6 +228,10 @@ def subscribed(version: ApiVersion, owner: Person, by: Person, name: str = "Shop
 
 @pytest.fixture
 def world(app: Flask, cast: Cast) -> World:
+    return make_world(app, cast)
+
+
+def make_world(app: Flask, cast: Cast) -> World:
     with app.app_context(), unit_of_work():
         alice, bob = db.session.get_one(Person, cast.alice), db.session.get_one(Person, cast.bob)
         version = publish(alice, ["signed", "encrypted", "key"])
