@@ -8,6 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from sqlalchemy import select
+
+from console import create_app
+from console.accounts.models import Person
+from console.apis.models import ApiVersion
+from console.config import load
+from console.credentials.encryption import active_key, revoke_encryption_key
+from console.db import db, unit_of_work
 
 from .clients import KeyPair
 from .forge import P256_ORDER, b64, unb64
@@ -93,3 +101,18 @@ def test_a_revoked_token_in_another_form(shop: Shop) -> None:
     wait_until(lambda: shop.orders("v2", bearer(encrypted)).status == 401, 4)
     assert shop.orders("v1", bearer(other)).status == 401
     assert shop.orders("v1", bearer(other + "=")).status == 401
+
+
+def test_a_revoked_encryption_key_ends_its_tokens(shop: Shop) -> None:
+    """Also those that the gateway has seen a moment ago."""
+    token = shop.token("v2")
+    assert shop.orders("v2", bearer(token)).status == 200
+    console = create_app(load({"GATEWRIGHT_HOME": str(shop.me.home), "GATEWRIGHT_LOG_LEVEL": "error"}))
+    with console.app_context(), unit_of_work():
+        query = select(ApiVersion).where(ApiVersion.gateway_path == "/orders/v2")
+        version = db.session.scalars(query).one()
+        key, admin = active_key(version.id), db.session.get_one(Person, 1)
+        assert key
+        revoke_encryption_key(key, version, by=admin)
+    wait_until(lambda: shop.orders("v2", bearer(token)).status == 401, 4)
+    assert shop.orders("v2", bearer(shop.token("v2"))).status == 200
