@@ -20,8 +20,6 @@ from console.tokens.keys import signer
 from .forge import P256_ORDER, Forge, b64, twice, unb64, with_unused_bits
 
 Craft = Callable[[Forge], str]
-LISTENER = 22163  # nobody may be asked there
-URL = f"http://127.0.0.1:{LISTENER}/keys"
 METADATA = "http://169.254.169.254/"
 NOW = time.time()
 P384 = {
@@ -53,9 +51,9 @@ SIGNATURES: dict[str, Craft] = {
     "08a HS256 with nothing, under a shared secret's kid": lambda f: f.mac(b"", kid=f.hmac_signer.kid),
     "09 jwk embedded": lambda f: f.sign(f.head | {"jwk": f.jwk(), "kid": "mine"}, key=f.own),
     "10 jwk embedded under our kid": lambda f: f.sign(f.head | {"jwk": f.jwk(kid=f.head["kid"])}, key=f.own),
-    "11 jku": lambda f: f.sign(f.head | {"jku": URL}),
+    "11 jku": lambda f: f.sign(f.head | {"jku": f.url}),
     "11a jku to metadata": lambda f: f.sign(f.head | {"jku": METADATA}),
-    "12 x5u": lambda f: f.sign(f.head | {"x5u": URL}),
+    "12 x5u": lambda f: f.sign(f.head | {"x5u": f.url}),
     "13 x5c": lambda f: f.sign(f.head | {"x5c": [base64.b64encode(f.der()).decode()]}),
     "14 kid a path": lambda f: f.mac(b"", kid="../../../dev/null"),
     "15 kid SQL": lambda f: f.mac(b"x", kid="' UNION SELECT 'x"),
@@ -212,12 +210,15 @@ ENCRYPTION: dict[str, Craft] = {
     "98d kid long": lambda f: f.reseal(kid="a" * 5000),
     "98e kid missing": lambda f: f.reseal(kid=None),
     "99 JWE crit": lambda f: f.reseal(crit=["exp"]),
-    "100 JWE jku": lambda f: f.reseal(jku=URL),
+    "100 JWE jku": lambda f: f.reseal(jku=f.url),
     "100a JWE jwk": lambda f: f.reseal(jwk=f.jwk()),
     "101 JWE without cty": lambda f: f.seal(f.signed, cty=None),
     "101a JWE cty other": lambda f: f.seal(f.signed, cty="json"),
     "103 epk of X25519, low order": lambda f: f.reseal(epk=X25519),
-    "104 ECDH-ES with an encrypted key": lambda f: f.reseal(alg="ECDH-ES"),
+    "104 ECDH-ES with an encrypted key": lambda f: f.direct.replace("..", f".{b64(bytes(40))}."),
+    "104a ECDH-ES with an encrypted key of no use": lambda f: f.direct.replace("..", ".AA."),
+    "104b ECDH-ES of another algorithm's token": lambda f: f.reseal(alg="ECDH-ES"),
+    "104c no nonce in the direct one": lambda f: f.direct.replace("..", "..."),
 }
 
 ACROSS: dict[str, Craft] = {

@@ -51,11 +51,12 @@ def twice(head: dict[str, Any], name: str, value: str) -> str:
 
 
 def publish_more(app: Flask, cast: Cast) -> tuple[int, int]:
-    """Beside the first API one whose tokens are signed with a shared secret, and one that takes encrypted tokens only."""
+    """Beside the first API one whose tokens are signed with a shared secret, and one that takes encrypted tokens only, whose
+    content key is agreed on directly."""
     with app.app_context(), unit_of_work():
         alice = db.session.get_one(Person, cast.alice)
         shared = publish_another(alice, 2, ["signed"], signing_alg="HS256")
-        sealed = publish_another(alice, 3, ["encrypted"])
+        sealed = publish_another(alice, 3, ["encrypted"], encryption_alg="ECDH-ES")
         return shared.id, sealed.id
 
 
@@ -63,8 +64,10 @@ class Forge:
     """What an attacker has: a good token of each kind, the public keys, her own keys. And, to prove that each check
     stands by itself, what she has not: the signing key.
 
-    ``shared``, ``other``: further API versions, see `publish_more`.
+    ``shared``, ``other``: further API versions, see `publish_more`. ``url``: where nobody may be asked for keys.
     """
+
+    url = "http://127.0.0.1:1/keys"
 
     def __init__(self, world: World, shared: int, other: int) -> None:
         self.common: dict[str, Any] = {
@@ -73,6 +76,7 @@ class Forge:
         self.signed = issue_token(**self.common).text
         self.encrypted = issue_token(**self.common, profile=Profile(world.version_id, encrypted=True)).text
         self.head, self.claims = (json.loads(unb64(p)) for p in self.signed.split(".")[:2])
+        self.direct = issue_token(**self.common, profile=Profile(other, encrypted=True)).text
         self.outer = json.loads(unb64(self.encrypted.split(".")[0]))
         self.signer = signer()
         self.box, self.other_box = encrypter(world.version_id), encrypter(other)

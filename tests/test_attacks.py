@@ -17,7 +17,7 @@ from console.runtime import runtime
 from console.tokens.actions import revoke_jti
 from console.tokens.verify import InvalidToken, verify
 
-from .attacks import ATTACKS, FOR_OTHERS, LISTENER
+from .attacks import ATTACKS, FOR_OTHERS
 from .conftest import make_cast, make_world
 from .forge import Forge, publish_more
 
@@ -35,9 +35,11 @@ def forge(module_app: Flask, password_hash: str) -> Iterator[Forge]:
 
 
 @pytest.fixture(scope="module")
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", LISTENER)) as listener:
+def listener(forge: Forge) -> Iterator[socket.socket]:
+    """Where some of the attacks want the keys to be asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
+        forge.url = f"http://127.0.0.1:{listener.getsockname()[1]}/keys"
         yield listener
 
 
@@ -50,7 +52,7 @@ def test_an_attack_is_refused_quickly(forge: Forge, listener: socket.socket, nam
     assert time.thread_time() - started < QUICK_S
     assert forge.signed[-20:] not in refused.value.reason
     assert len(refused.value.reason) < 200
-    with pytest.raises(BlockingIOError):  # no address in a header was asked
+    with pytest.raises(BlockingIOError):  # nobody came to ask
         listener.accept()
 
 
@@ -85,6 +87,7 @@ def test_the_good_ones_are_let_in(forge: Forge) -> None:
     good = forge.share(aud=forge.hmac_audience, jti="of its own")
     assert verify(good).claims["aud"] == forge.hmac_audience
     assert verify(forge.encrypted).inner.count(".") == 2
+    assert verify(forge.direct).inner.count(".") == 2
     assert verify(forge.sign(claims=forge.claims | {"jti": "another"})).jti == "another"
     assert unwrap(forge.encrypted, forge.claims["aud"]).signed == verify(forge.encrypted).inner
 
