@@ -21,9 +21,10 @@ from console.tokens import remote
 
 from .clients import KeyPair, by_assertion, forget
 from .conftest import Cast, World, at_once
+from .programs import free_port
 from .test_tokens import Caller, refused, with_secret
 
-PORT, CLOSED = 22171, 22172
+PORT, CLOSED = free_port(), free_port()
 HERE = f"http://127.0.0.1:{PORT}"
 
 
