@@ -228,6 +228,10 @@ ACROSS: dict[str, Craft] = {
     "X4 a shared secret signs for nobody": lambda f: f.share(aud=""),
     "X5 a shared secret under a published kid": lambda f: f.mac(f.hmac_secret, {"aud": f.hmac_audience}),
     "X6 a published key under a shared secret's kid": lambda f: f.sign(f.head | {"kid": f.hmac_signer.kid}),
+    "X6a a shared secret signs for ever": lambda f: f.share(aud=f.hmac_audience, exp=1e300),
+    "X6b a shared secret signs for two days": lambda f: f.share(aud=f.hmac_audience, exp=NOW + 2 * 86400),
+    "X6c a shared secret signs with an endless id": lambda f: f.share(aud=f.hmac_audience, jti="a" * 65),
+    "X6d a shared secret signs with NUL as the id": lambda f: f.share(aud=f.hmac_audience, jti="\x00"),
     "X7 a shared secret's token for another API, encrypted": lambda f: f.seal(f.share()),
 }
 

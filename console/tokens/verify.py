@@ -7,6 +7,7 @@ no ``crit``; sizes are capped before any work; both layers of a nested token are
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from joserfc import jwe
 from sqlalchemy import select
 
 from ..applications.clients import audience_of
+from ..credentials.rotation import LONGEST_TOKEN_S
 from ..db import db, now
 from ..runtime import Runtime, needs_database, remembered, up_to_date
 from .compact import LONGEST, InvalidToken, json_object, number, split
@@ -29,6 +31,7 @@ CACHE_S, MOST_CACHED = 60, 20_000
 STEPS = ("format", "decryption", "key", "signature", "type", "claims", "issuer", "times", "revoked")
 INNER_HEADERS = frozenset({"alg", "kid", "typ"})
 OUTER_HEADERS = frozenset({"alg", "enc", "kid", "typ", "cty", "epk", "apu", "apv"})
+IDENTITY = re.compile(r"[!-~]{1,64}")  # what can be written down when it is revoked
 ACCESS_TOKEN = ("at+jwt", "application/at+jwt")
 
 
@@ -159,11 +162,15 @@ def _check_claims(claims: dict[str, Any], me: Runtime) -> None:
     for text in texts:
         if type(text) is not str:
             raise InvalidToken("A claim of the token has the wrong type.", "claims", claims)
+    if not IDENTITY.fullmatch(texts[1]):
+        raise InvalidToken("The id of the token (jti) is not one of ours.", "claims", claims)
     if texts[0] != me.config.public_url:
         raise InvalidToken("The token comes from another issuer.", "issuer", claims)
     clock = time.time()
     if number(ends) <= clock - SKEW_S:
         raise InvalidToken("The token has expired.", "times", claims)
+    if ends > clock + LONGEST_TOKEN_S + SKEW_S:  # who shares a secret with us may write anything
+        raise InvalidToken("The token lives longer than any token may.", "times", claims)
     if number(starts) > clock + SKEW_S or ("nbf" in claims and number(claims["nbf"]) > clock + SKEW_S):
         raise InvalidToken("The token is not valid yet.", "times", claims)
     gone = me.memory.get("revoked")
