@@ -9,7 +9,7 @@ import joserfc.jwe
 import jwt
 import pytest
 from joserfc.jwk import ECKey
-from profiles import ENCRYPTION, SIGNING, Holder, Installed, bearer, echo, fill, head_of, reason, seen
+from profiled import ENCRYPTION, SIGNING, Holder, Installed, bearer, echo, fill, head_of, reason, seen
 from programs import Reply, installation, wait_until
 from sqlalchemy import select
 
