@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,6 +16,7 @@ from sqlalchemy import select
 
 from console.accounts.models import Person
 from console.apis.models import ApiVersion
+from console.config import Config
 from console.credentials import encryption, rotation, signing
 from console.credentials.algorithms import PUBLISHED_SIGNING
 from console.credentials.models import EncryptionKey, KeyState, SigningKey
@@ -23,7 +26,7 @@ from console.tokens.issue import Profile, issue_token, sign
 from console.tokens.keys import Signer, load, signer
 from console.tokens.verify import InvalidToken, verify
 
-from .conftest import Cast, World, publish_another
+from .conftest import Cast, World, publish_another, running
 from .forge import b64, unb64, with_unused_bits
 
 
@@ -121,6 +124,31 @@ def test_managed_encryption_keys(world: World, alice: Person) -> None:
     soon()
     assert_refused(fresh, "encrypted to a key that we do not have")
     verify(token(world, version_id=world.version_id, encrypted=True))  # a new key took over
+
+
+def test_a_worker_that_has_not_noticed_yet_reads_what_another_made(
+    config: Config, app: Flask, cast: Cast, world: World, tmp_path: Path
+) -> None:
+    """It may remember for a quarter of a second which keys there are; a token with a new one makes it look again."""
+    with running(config, tmp_path) as other:
+        with other.app_context(), unit_of_work():
+            shared = publish_another(db.session.get_one(Person, cast.alice), 2, ["signed"], signing_alg="HS256")
+        elsewhere = {"version_id": shared.id, "signing_alg": "HS256"}
+        theirs = World(shared.id, 0, "app-1", shared.audience)
+        with app.app_context():  # reads all keys
+            soon()
+            verify(token(world, version_id=world.version_id, encrypted=True))
+            verify(token(theirs, **elsewhere))
+        with other.app_context():
+            with unit_of_work():
+                alice = db.session.get_one(Person, cast.alice)
+                encryption.rotate_encryption_key(db.session.get_one(ApiVersion, world.version_id), by=alice)
+                signing.rotate_shared_secret(shared.id, by=alice)
+            soon()
+            made = [token(world, version_id=world.version_id, encrypted=True), token(theirs, **elsewhere)]
+        with app.app_context():
+            runtime().checked_at = time.monotonic()
+            assert [verify(text).claims["aud"] for text in made] == [world.audience, shared.audience]
 
 
 def key_of(version: ApiVersion, state: KeyState) -> EncryptionKey:

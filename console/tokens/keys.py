@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import jwt
 import orjson
@@ -25,8 +26,9 @@ from ..credentials.algorithms import ES256
 from ..credentials.models import EncryptionKey, KeyState, SigningKey
 from ..db import db
 from ..errors import Refused
-from ..runtime import remembered, runtime
+from ..runtime import remembered, runtime, up_to_date
 
+T = TypeVar("T")
 OPENING = (KeyState.ACTIVE, KeyState.RETIRING)
 
 
@@ -119,8 +121,17 @@ def _read_signer(alg: str, version_id: int) -> Signer:
     return Signer(row.kid, alg, algorithm(alg), key, version_id)
 
 
+def _newly(look: Callable[[], T | None]) -> T | None:
+    """What ``look`` finds. Another worker may have made a key a moment ago, so after nothing it looks again."""
+    found = look()
+    if found is None:
+        up_to_date(0.0)
+        found = look()
+    return found
+
+
 def verifier(kid: str) -> Verifier | None:
-    return remembered("verifiers", _read_verifiers).get(kid)
+    return _newly(lambda: remembered("verifiers", _read_verifiers).get(kid))
 
 
 def _read_verifiers() -> dict[str, Verifier]:
@@ -159,7 +170,7 @@ def _box(row: EncryptionKey) -> dict[str, Any]:
 
 def decrypter(kid: str) -> Decrypter | None:
     """The private half of one of our keys, by its id."""
-    row_id = remembered("openable", _read_openable).get(kid)
+    row_id = _newly(lambda: remembered("openable", _read_openable).get(kid))
     return None if row_id is None else remembered(("decrypter", row_id), lambda: _read_decrypter(row_id))
 
 
@@ -172,7 +183,8 @@ def _read_openable() -> dict[str, int]:
 
 def is_in_use(kid: str, version_id: int) -> bool:
     """Whether a token of that version may be encrypted to the key: for one that only the API can open."""
-    return kid in remembered(("sealing", version_id), lambda: _read_sealing(version_id))
+    look = partial(remembered, ("sealing", version_id), lambda: _read_sealing(version_id))
+    return _newly(lambda: kid in look() or None) is not None
 
 
 def _read_sealing(version_id: int) -> frozenset[str]:
