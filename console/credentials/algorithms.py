@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey, import_key
 
 from ..errors import Refused
@@ -28,6 +29,21 @@ PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 LONGEST_KID = 128
 
 OTHER_NAMES = {"Ed25519": "EdDSA"}  # RFC 9864 names the curve; both mean the same for an Ed25519 key
+# y of the points of low order (Ed25519), u of those (X25519; RFC 7748 section 6.1): 0, 1 and -1, also written as p and p + 1
+_P = 2**255 - 19
+_TRIVIAL = frozenset({0, 1, _P - 1, _P, _P + 1})
+LOW_ORDER = {
+    "Ed25519": _TRIVIAL
+    | {
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+    },
+    "X25519": _TRIVIAL
+    | {
+        0x00B8495F16056286FDB1329CEB8D09DA6AC49FF1FAE35616AEB8413B7C7AEBE0,
+        0x57119FD0DD4E22D8868E1C58C45C44045BEF839C55B1D0B1248C50A3BC959C5F,
+    },
+}
 
 Key = ECKey | OKPKey | RSAKey | OctKey
 
@@ -61,7 +77,7 @@ def check_public_jwk(jwk: Any, use: str, algorithms: Iterable[str]) -> dict[str,
     """A public key that somebody registers, as ``{kty, ..., kid, alg, use}``; `Refused` says what is wrong with it.
 
     Refused: private and symmetric keys, RSA under 2048 bits or with another exponent than 65537, other curves, a ``use``
-    or an ``alg`` of another purpose.
+    or an ``alg`` of another purpose, points of low order.
     """
     if not isinstance(jwk, dict):
         raise Refused("Give one public key as a JWK: a JSON object with kty.", "jwk")
@@ -95,7 +111,7 @@ def _algorithms(key: Any, wanted: tuple[str, ...]) -> list[str]:
     if isinstance(key, RSAKey):
         numbers = cast(RSAPublicKey, key.raw_value).public_numbers()  # private members were refused before
         bits = numbers.n.bit_length()
-        if not RSA_BITS <= bits <= MOST_RSA_BITS or numbers.e != RSA_EXPONENT:
+        if not RSA_BITS <= bits <= MOST_RSA_BITS or numbers.e != RSA_EXPONENT or numbers.n % 2 == 0:
             raise Refused(
                 f"The RSA key is weak: {bits} bits. Make one of {RSA_BITS} to {MOST_RSA_BITS} bits with e = 65537.",
                 "jwk",
@@ -105,9 +121,16 @@ def _algorithms(key: Any, wanted: tuple[str, ...]) -> list[str]:
         good = key.curve_name == "P-256"
         return [alg for alg in wanted if good and (alg == ES256 or alg.startswith("ECDH-ES"))]
     if isinstance(key, OKPKey):
+        if _point(key) in LOW_ORDER.get(key.curve_name, ()):
+            raise Refused("This key is a point of low order: whatever is agreed on with it, everybody knows.", "jwk")
         fitting = {"Ed25519": ("EdDSA",), "X25519": ("ECDH-ES+A256KW", "ECDH-ES")}.get(key.curve_name, ())
         return [alg for alg in wanted if alg in fitting]
     return []
+
+
+def _point(key: OKPKey) -> int:
+    """The coordinate that the key is, without the bit for the sign of the other one."""
+    return int.from_bytes(cast(X25519PublicKey, key.raw_value).public_bytes_raw(), "little") & (2**255 - 1)
 
 
 def check_public_jwks(jwks: Any, use: str, algorithms: Iterable[str], most: int = 20) -> list[dict[str, Any]]:
