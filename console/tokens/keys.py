@@ -29,6 +29,7 @@ from ..errors import Refused
 from ..runtime import remembered, runtime, up_to_date
 
 T = TypeVar("T")
+LOOK_AGAIN_S = 0.01  # and no more often, whatever ids are made up
 OPENING = (KeyState.ACTIVE, KeyState.RETIRING)
 
 
@@ -125,7 +126,7 @@ def _newly(look: Callable[[], T | None]) -> T | None:
     """What ``look`` finds. Another worker may have made a key a moment ago, so after nothing it looks again."""
     found = look()
     if found is None:
-        up_to_date(0.0)
+        up_to_date(LOOK_AGAIN_S)
         found = look()
     return found
 
