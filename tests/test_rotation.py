@@ -24,17 +24,17 @@ AFTER_THE_LAST_HOURS = rotation.LONGEST_TOKEN_S / 3600 + 2
 def simulated(chance: random.Random, quick_hours: float, slow_hours: float) -> tuple[History, float]:
     """Keys change as often as they may, then every twenty hours; then time goes by until the last token has expired."""
     history = History()
-    history.live(AS_SOON_AS_ALLOWED, quick_hours, (30, 330), chance)
-    history.live(timedelta(hours=20), slow_hours, (300, 7200), chance)
+    history.live(AS_SOON_AS_ALLOWED, quick_hours, (60, 480), chance)
+    history.live(timedelta(hours=20), slow_hours, (600, 10800), chance)
     busy = history.end
-    history.live(timedelta(), AFTER_THE_LAST_HOURS, (300, 3600), chance)
+    history.live(timedelta(), AFTER_THE_LAST_HOURS, (600, 5400), chance)
     return history, busy
 
 
 def test_forty_rotations(app: Flask) -> None:
     chance = random.Random(SEED)
     with app.app_context():
-        history, busy = simulated(chance, 9.5, 440)
+        history, busy = simulated(chance, 9.5, 400)
         assert history.rotations >= 40 * len(PUBLISHED_SIGNING)
         for moment in history.moments:
             for alg in PUBLISHED_SIGNING:
