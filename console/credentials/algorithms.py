@@ -90,7 +90,8 @@ def check_public_jwk(jwk: Any, use: str, algorithms: Iterable[str]) -> dict[str,
     except Exception:  # the library lets ValueError, TypeError and more through
         raise Refused("This key cannot be read as a JWK (RFC 7517).", "jwk") from None
     possible = _algorithms(key, tuple(algorithms))
-    alg = canonical(jwk.get("alg")) or (possible[0] if possible else "")
+    said = jwk.get("alg")
+    alg = canonical(said) if said is not None else next(iter(possible), "")
     if alg not in possible:
         raise Refused(f"A key for {' or '.join(algorithms)} is needed here; this one is for something else.", "jwk")
     if jwk.get("use", use) != use:
