@@ -16,8 +16,9 @@ from flask import Flask
 from jwcrypto import tests as examples
 
 from console.credentials.algorithms import PUBLISHED_SIGNING, check_public_jwk
+from console.errors import Refused
 from console.tokens import dpop
-from console.tokens.compact import InvalidToken, json_object, split
+from console.tokens.compact import json_object, split
 from console.tokens.dpop import InvalidProof, check_proof, thumbprint_of
 from console.tokens.keys import Verifier, load
 from console.tokens.verify import is_signature
@@ -69,14 +70,10 @@ def test_signatures(name: str) -> None:
     assert not is_signature("e" + text, signature, verifier)
 
 
-def test_tokens_with_algorithms_that_we_do_not_use_have_no_key() -> None:
+def test_keys_of_curves_that_we_do_not_use() -> None:
     for key in (COOKBOOK.EC_Public_Key_3_1, examples.ECPublicJWK | {"crv": "P-384"}):
-        with pytest.raises(Exception, match="key"):
+        with pytest.raises(Refused):
             check_public_jwk(key, "sig", PUBLISHED_SIGNING)
-    with pytest.raises(InvalidToken):
-        split("eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UifQ.", 3)  # RFC 7519 section 6.1
-    with pytest.raises(InvalidToken):
-        split(examples.A6_serialized, 3)
 
 
 THUMBPRINTS = [
