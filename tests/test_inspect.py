@@ -19,7 +19,7 @@ from console.runtime import runtime
 from console.tokens.issue import Profile, issue_token
 from console.tokens.verify import verify
 from tests.conftest import Cast, SignIn, World, counts
-from tests.test_attacks import Forge
+from tests.forge import Forge, publish_more
 
 ORDER = [
     "Format", "Decryption", "Key", "Signature", "Type", "Claims", "Issuer", "Times", "Audience", "Scope", "Revoked",
@@ -59,10 +59,11 @@ def test_a_good_token_passes_every_check_in_order(app: Flask, bob: FlaskClient, 
     assert {state for state, _ in checks.values()} == {"ok"}
 
 
-def refused(app: Flask, world: World) -> dict[str, str]:
+def refused(app: Flask, world: World, cast: Cast) -> dict[str, str]:
     """A token that only one check refuses, by the name of the check."""
+    more = publish_more(app, cast)
     with app.app_context():
-        forge = Forge(world)
+        forge = Forge(world, *more)
         now = int(time.time())
         return {
             "Format": "abc",
@@ -79,8 +80,8 @@ def refused(app: Flask, world: World) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", [n for n in ORDER if n not in ("Scope", "Revoked", "Token profile")])
-def test_the_check_that_refuses_is_named(app: Flask, sign_in: SignIn, world: World, name: str) -> None:
-    checks = looked_at(sign_in("alice"), refused(app, world)[name])
+def test_the_check_that_refuses_is_named(app: Flask, sign_in: SignIn, world: World, cast: Cast, name: str) -> None:
+    checks = looked_at(sign_in("alice"), refused(app, world, cast)[name])
     assert [n for n, (state, _) in checks.items() if state == "bad"] == [name]
 
 

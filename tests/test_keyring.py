@@ -27,7 +27,7 @@ from console.install import check_keys, upgrade_databases
 from console.runtime import runtime
 from console.tokens.verify import InvalidToken, verify
 from tests.conftest import SERVER, SignIn, World, trail
-from tests.test_attacks import b64
+from tests.forge import b64
 from tests.test_tokens import with_secret
 
 

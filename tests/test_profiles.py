@@ -50,7 +50,7 @@ def publish(app: Flask, browser: FlaskClient, **choices: Any) -> Any:
 
 
 def header_of(token: str) -> dict[str, Any]:
-    from tests.test_attacks import unb64
+    from tests.forge import unb64
 
     return dict(json.loads(unb64(token.split(".")[0])))
 

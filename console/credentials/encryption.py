@@ -126,12 +126,12 @@ def revoke_encryption_key(key: EncryptionKey, version: ApiVersion, *, by: Person
 def rotate_due_encryption_keys(every: timedelta, at: datetime | None = None) -> None:
     """What the schedule asks for. There is no ``next``: only we encrypt and open, and both see a new key at once."""
     moment = at or now()
-    query = select(EncryptionKey).where(EncryptionKey.state.in_(GOOD), EncryptionKey.source == Source.MANAGED)
+    query = select(EncryptionKey).where(EncryptionKey.state.in_((KeyState.ACTIVE, KeyState.RETIRING)))
     for key in db.session.scalars(query).all():
         if rotation.has_lingered(key, moment):
             rotation.retire(key, moment)
             changed()
-        elif key.state == KeyState.ACTIVE and rotation.is_due(key, moment, every):
+        elif key.state == KeyState.ACTIVE and key.is_managed and rotation.is_due(key, moment, every):
             rotate_encryption_key(db.session.get_one(ApiVersion, key.version_id), at=moment)
 
 

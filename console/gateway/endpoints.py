@@ -183,7 +183,7 @@ ROUTES = [
     Route("POST", "/gateway/enrol", "node", enrol),
     Route("GET", "/gateway/bundle", "node", get_bundle),
     Route("POST", "/gateway/report", "node", post_report),
-    Route("POST", "/gateway/unwrap", "node", post_unwrap, memory=True),
+    Route("POST", "/gateway/unwrap", "node", post_unwrap),  # not from memory: it looks for news first
     Route("POST", "/gateway/key", "node", post_key, memory=True),
     Route("POST", "/gateway/bound", "node", post_bound),
 ]

@@ -37,8 +37,8 @@ from console.tokens.issue import Profile, issue_token
 from console.tokens.verify import verify
 from tests.conftest import ORDERS, Cast
 from tests.conftest import publish as published
+from tests.forge import unb64
 from tests.programs import PROJECT, call, free_port, need, wait_until
-from tests.test_attacks import unb64
 
 from .snippets import Snippets, bad_encrypted, bad_signed, check, check_own_key
 
