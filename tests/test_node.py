@@ -114,7 +114,9 @@ def test_a_node_serves_and_starts_without_the_console(tmp_path: Path, demo: tupl
     run = [sys.executable, "-m", "console", "node", "run", "--home", str(home), "--port", str(port)]
     url = f"http://127.0.0.1:{port}/orders/v1/orders"
     with started(run, tmp_path / "first.log"):
-        wait_until(lambda: reachable(url), 20)
+        wait_until(
+            lambda: reachable(url) and (home / "bundle.json").exists(), 20
+        )  # kept once Envoy says it is in force
     (home / "node.json").write_text(json.dumps(identity | {"console": f"http://127.0.0.1:{free_port()}"}))
     with started(run, tmp_path / "second.log"):
         wait_until(lambda: reachable(url), 20)
