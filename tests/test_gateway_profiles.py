@@ -16,12 +16,13 @@ from sqlalchemy import select
 from console.credentials.encryption import active_key, revoke_encryption_key
 from console.credentials.models import ApiKey, KeyState, SigningKey
 from console.credentials.signing import (
+    make_shared_secret,
     published_keys,
     revoke_signing_key,
-    rotate_shared_secret,
     rotate_signing_key,
     secret_jwk,
     shared_secrets,
+    use_shared_secret,
 )
 from console.db import db
 from console.tokens.issue import Profile, issue_token
@@ -443,8 +444,12 @@ class TestRotation:
         before = world.token("hs256b")
         with world.calling("hs256b", bearer(before)) as statuses:
             with world.acting() as alice:
-                rotate_shared_secret(world.version("hs256b").id, by=alice)
+                make_shared_secret(world.version("hs256b").id, by=alice)
+            world.settle()
+            with world.acting() as alice:
+                use_shared_secret(world.version("hs256b").id, by=alice, at_once=True)
             after = another(world, "hs256b", before)
+            assert world.ask("hs256b", bearer(after)).status == 200  # it was on the nodes before it signed
             world.settle()
             assert [world.ask("hs256b", bearer(t)).status for t in (before, after)] == [200, 200]
         assert set(statuses) == {200}

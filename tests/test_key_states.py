@@ -97,7 +97,8 @@ def test_a_shared_secret_that_was_replaced_is_good_until_its_last_token_has_expi
     profile = {"version_id": version.id, "signing_alg": "HS256"}
     text = token(World(version.id, 0, "app-1", version.audience), **profile)
     with unit_of_work():
-        signing.rotate_shared_secret(version.id, by=alice)
+        signing.make_shared_secret(version.id, by=alice)
+        signing.use_shared_secret(version.id, by=alice, at_once=True)
     soon()
     assert verify(text).claims["aud"] == version.audience
     with unit_of_work():
@@ -143,7 +144,8 @@ def test_a_worker_that_has_not_noticed_yet_reads_what_another_made(
             with unit_of_work():
                 alice = db.session.get_one(Person, cast.alice)
                 encryption.rotate_encryption_key(db.session.get_one(ApiVersion, world.version_id), by=alice)
-                signing.rotate_shared_secret(shared.id, by=alice)
+                signing.make_shared_secret(shared.id, by=alice)
+                signing.use_shared_secret(shared.id, by=alice, at_once=True)
             soon()
             made = [token(world, version_id=world.version_id, encrypted=True), token(theirs, **elsewhere)]
         with app.app_context():

@@ -6,19 +6,20 @@ import html
 import json
 import re
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from joserfc import jwe, jwk
+from joserfc import jwe, jwk, jws
 
 from console.accounts.models import Person
 from console.apis.models import ApiVersion
 from console.applications.actions import create_application
 from console.applications.models import Application
-from console.credentials.models import EncryptionKey
-from console.db import db, unit_of_work
+from console.credentials.models import EncryptionKey, SigningKey
+from console.db import db, now, unit_of_work
 from console.gateway.bundle import build
 from console.gateway.decisions import unwrap
 from console.runtime import runtime
@@ -99,25 +100,31 @@ def test_what_nobody_offers_is_refused(app: Flask, alice: FlaskClient, world: Wo
     assert counts(app) == before
 
 
-def test_a_shared_secret_is_shown_once(app: Flask, alice: FlaskClient, world: World) -> None:
+def test_a_shared_secret_is_shown_once_and_used_when_the_backend_has_it(
+    app: Flask, alice: FlaskClient, world: World
+) -> None:
     publish(app, alice, accepts=["signed"], signing_alg="HS256")
+    shop = with_secret(app, world.application_id)
     page = alice.post(KEYS + "/secret", data={"once": "a"})
-    secret = json.loads(
-        html.unescape(re.findall(r'<pre class="codebox" id="secret"[^>]*>(.*?)</pre>', page.text, re.S)[0])
-    )
+    shown = re.findall(r'<pre class="codebox" id="secret"[^>]*>(.*?)</pre>', page.text, re.S)[0]
+    secret = json.loads(html.unescape(shown))
     assert (page.headers["Cache-Control"], secret["alg"], secret["kty"]) == ("no-store", "HS256", "oct")
     assert secret["k"] not in alice.get(KEYS).text
     assert alice.post(KEYS + "/secret", data={"once": "a"}).status_code == 302, "sent twice, done once"
+    assert header_of(shop.token())["kid"] != secret["kid"], "nobody was given it yet"
     with app.app_context():
         fresh()
-        given = build()["versions"][0]["secrets"]
-        assert secret["k"] in [one["k"] for one in given]
-        assert len(given) == 2, "the one before is good until its last token has expired"
-    shop = with_secret(app, world.application_id)
-    jwk_key = jwk.import_key(secret)
-    from joserfc import jws
-
-    assert jws.deserialize_compact(shop.token(), jwk_key, algorithms=["HS256"]).payload
+        assert secret["k"] in [one["k"] for one in build()["versions"][0]["secrets"]], "but the gateways take it"
+    assert alice.post(KEYS + "/secret/use").status_code == 409, "they are still taking it"
+    with app.app_context(), unit_of_work():
+        db.session.get_one(SigningKey, secret["kid"]).created_at = now() - timedelta(seconds=10)
+    before = shop.token()
+    assert alice.post(KEYS + "/secret/use").status_code == 302
+    time.sleep(0.3)
+    after = shop.token()
+    assert jws.deserialize_compact(after, jwk.import_key(secret), algorithms=["HS256"]).payload
+    assert shop.active(before)
+    assert alice.post(KEYS + "/secret/use").status_code == 409, "there is no other"
 
 
 class TestOwnKey:
@@ -195,6 +202,16 @@ class TestOwnKey:
         time.sleep(0.3)
         token = with_secret(app, world.application_id).token()
         assert header_of(token)["kid"] == other.thumbprint()
+
+    def test_a_token_dies_with_the_key_that_signed_it(self, app: Flask, alice: FlaskClient, world: World) -> None:
+        self.in_use(app, alice)
+        shop = with_secret(app, world.application_id)
+        token = shop.token()
+        with app.app_context(), unit_of_work():
+            kid = db.session.query(SigningKey).filter_by(alg="ES256", state="active").one().kid
+        assert shop.active(token)
+        alice.post(f"/keys/{kid}/revoke")
+        assert not shop.active(token)
 
     @pytest.mark.parametrize("bad", ["", "{", '{"kty":"oct","k":"AAAA"}', '{"keys":[]}', "[]"])
     def test_what_is_no_public_key_is_refused(self, app: Flask, alice: FlaskClient, world: World, bad: str) -> None:

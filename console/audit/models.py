@@ -53,6 +53,7 @@ class Action(StrEnum):
     SIGNING_KEY_RETIRED = "signing_key.retired"
     SIGNING_KEY_REVOKED = "signing_key.revoked"
     SHARED_SECRET_SHOWN = "shared_secret.shown"
+    SHARED_SECRET_CREATED = "shared_secret.created"
     SHARED_SECRET_ROTATED = "shared_secret.rotated"
     ENCRYPTION_KEY_REGISTERED = "encryption_key.registered"
     ENCRYPTION_KEY_PROVEN = "encryption_key.proven"

@@ -22,6 +22,8 @@ from .algorithms import ES256, HS256, PUBLISHED_SIGNING, new_key, public_half
 from .models import GOOD, KeyState, SigningKey
 from .rotation import MAX_AGE_S, STALE_S
 
+NODES_TAKE_S = 5  # to apply a new configuration: a second, mostly
+
 
 def ensure_signing_keys() -> None:
     """Of each algorithm an active key and a next one, at the first start."""
@@ -80,6 +82,8 @@ def revoke_signing_key(key: SigningKey, *, by: Person | None) -> None:
         _create(key.alg, KeyState.NEXT)
     elif key.version_id == 0 and before == KeyState.ACTIVE:
         _promote(next(k for k in published_keys() if k.alg == key.alg and k.state == KeyState.NEXT), moment)
+    elif before == KeyState.ACTIVE and (coming := _waiting_secret(key.version_id)) is not None:
+        rotation.activate(coming, moment)
     elif before == KeyState.ACTIVE:
         _create(HS256, KeyState.ACTIVE, key.version_id)
     changed()
@@ -112,18 +116,38 @@ def ensure_shared_secret(version_id: int) -> None:
         changed()
 
 
-def rotate_shared_secret(version_id: int, *, by: Person) -> dict[str, Any]:
-    """A new HS256 secret as a JWK, to be shown once. The one before is good until its last token has expired."""
+def make_shared_secret(version_id: int, *, by: Person) -> dict[str, Any]:
+    """The next HS256 secret as a JWK, to be shown once. Gateways take it at once, and the API's backend when it is given to it;
+    only then it is put to use. One that waits already is replaced."""
+    serialise("signing keys")
+    if (waiting := _waiting_secret(version_id)) is not None:
+        rotation.retire(waiting, now())
+    key = _create(HS256, KeyState.NEXT, version_id)
+    changed()
+    record(Action.SHARED_SECRET_CREATED, key, by=by, changes={"version_id": version_id})
+    return secret_jwk(key)
+
+
+def _waiting_secret(version_id: int) -> SigningKey | None:
+    return next((key for key in shared_secrets(version_id) if key.state == KeyState.NEXT), None)
+
+
+def use_shared_secret(version_id: int, *, by: Person, at_once: bool = False) -> None:
+    """The next secret signs from now on. The one before is good until its last token has expired."""
     serialise("signing keys")
     moment = now()
+    coming = _waiting_secret(version_id)
+    if coming is None:
+        raise Refused("There is no new secret. Create one, and give it to the API's backend first.")
+    if (moment - coming.created_at).total_seconds() < NODES_TAKE_S and not at_once:
+        raise Refused(f"The gateways are still taking it. Try again in {NODES_TAKE_S} seconds.")
     for key in shared_secrets(version_id):
         if key.state == KeyState.ACTIVE:
             rotation.begin_retiring(key, moment)
     db.session.flush()
-    key = _create(HS256, KeyState.ACTIVE, version_id)
+    rotation.activate(coming, moment)
     changed()
-    record(Action.SHARED_SECRET_ROTATED, key, by=by, changes={"version_id": version_id})
-    return secret_jwk(key)
+    record(Action.SHARED_SECRET_ROTATED, coming, by=by, changes={"version_id": version_id})
 
 
 def secret_jwk(key: SigningKey) -> dict[str, Any]:

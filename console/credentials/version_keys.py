@@ -149,12 +149,21 @@ def show_content_secret(slug: str, number: str, key_id: int) -> Response:
 
 @blueprint.post(HERE + "/secret")
 @requires(P.MANAGE_KEYS)
-def rotate_secret(slug: str, number: str) -> Response:
-    """A new HS256 secret."""
+def create_secret(slug: str, number: str) -> Response:
+    """The next HS256 secret."""
     version = find_version(slug, number)
     if sent_twice():
         return _to(version)
-    return _secret(version, signing.rotate_shared_secret(version.id, by=me()))
+    return _secret(version, signing.make_shared_secret(version.id, by=me()))
+
+
+@blueprint.post(HERE + "/secret/use")
+@requires(P.MANAGE_KEYS)
+def use_secret(slug: str, number: str) -> Response:
+    version = find_version(slug, number)
+    signing.use_shared_secret(version.id, by=me())
+    flash("The new secret signs now. The one before is good until its last token has expired.", "ok")
+    return _to(version)
 
 
 def _secret(version: ApiVersion, secret: dict[str, Any]) -> Response:

@@ -54,7 +54,9 @@ def check_proof(proof: str, method: str, url: str, *, token: str = "", needs_non
         claims, thumbprint = _read(proof)
         _check_request(claims, method, url, token)
     except InvalidToken as invalid:
-        raise InvalidProof(invalid.reason.replace("token", "proof")) from None
+        raise InvalidProof(
+            invalid.reason.replace("The token", "The proof").replace("in the token", "in the proof")
+        ) from None
     if needs_nonce and claims.get("nonce") not in (nonce(), nonce(time.time() - NONCE_S)):
         raise use_nonce()
     if not is_first_use("dpop", thumbprint, claims["jti"], claims["iat"] + 2 * PROOF_S):

@@ -8,6 +8,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 from joserfc import jwe
@@ -57,7 +58,7 @@ def issue_token(
     profile = profile or Profile()
     issued_at = int(time.time())
     jti = jti or secrets.token_urlsafe(16)
-    claims: dict[str, object] = {
+    claims: dict[str, Any] = {
         "iss": runtime().config.public_url,
         "sub": client_id,
         "aud": audience,
@@ -70,9 +71,10 @@ def issue_token(
         claims["scope"] = scope
     if jkt:
         claims["cnf"] = {"jkt": jkt}
-    text = sign(claims, profile.signer)
+    key = profile.signer
+    text = sign(claims, key)
     if profile.encrypted:
-        text = _sealed(text, profile.version_id, claims, jkt)
+        text = _sealed(text, profile.version_id, claims, key.kid)
     form = "encrypted" if profile.encrypted else "signed"
     return Token(text, jti, issued_at + lifetime_s, lifetime_s, form, "DPoP" if jkt else "Bearer")
 
@@ -88,13 +90,13 @@ def _head(key: Signer, typ: str) -> bytes:
     return _b64(orjson.dumps({"typ": typ, "alg": key.alg, "kid": key.kid}))
 
 
-def _sealed(text: str, version_id: int, claims: dict[str, object], jkt: str) -> str:
+def _sealed(text: str, version_id: int, claims: dict[str, Any], signed_by: str) -> str:
     key = encrypter(version_id)
     if key is None:
         raise Refused("This API version has no encryption key yet. Publish it again.")
     text = encrypt(text, key)
     if not key.is_managed:
-        _remember_sealed(text, version_id, claims, jkt)
+        _remember_sealed(text, version_id, claims, signed_by)
     return text
 
 
@@ -104,7 +106,7 @@ def encrypt(token: str, key: Encrypter) -> str:
     return jwe.encrypt_compact(header, token.encode(), key.key, registry=key.registry)
 
 
-def _remember_sealed(text: str, version_id: int, claims: dict[str, object], jkt: str) -> None:
+def _remember_sealed(text: str, version_id: int, claims: dict[str, Any], signed_by: str) -> None:
     """Nobody but the API can open it, so introspection and the gateway know it by its hash. Needs a unit of work."""
     db.session.add(
         SealedToken(
@@ -113,9 +115,10 @@ def _remember_sealed(text: str, version_id: int, claims: dict[str, object], jkt:
             version_id=version_id,
             client_id=claims["client_id"],
             scope=claims.get("scope", ""),
-            jkt=jkt,
-            issued_at=datetime.fromtimestamp(int(str(claims["iat"])), UTC),
-            expires_at=datetime.fromtimestamp(int(str(claims["exp"])), UTC),
+            jkt=claims.get("cnf", {}).get("jkt", ""),
+            signed_by=signed_by,
+            issued_at=datetime.fromtimestamp(claims["iat"], UTC),
+            expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         )
     )
     db.session.flush()

@@ -50,6 +50,7 @@ class SealedToken(Model):
     client_id: Mapped[str] = mapped_column(String(40))
     scope: Mapped[str] = mapped_column(String(1000), default="")
     jkt: Mapped[str] = mapped_column(String(64), default="")
+    signed_by: Mapped[str] = mapped_column(String(64))  # kid of the signature inside
     issued_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
 

@@ -186,6 +186,8 @@ def _known_by_hash(text: str, header: dict[str, Any], me: Runtime) -> Verified:
         raise InvalidToken("The token is encrypted to a key that we do not have.", "decryption")
     if not is_in_use(str(header.get("kid")), row.version_id):
         raise InvalidToken("The token is encrypted to a key that was revoked.", "decryption")
+    if verifier(row.signed_by) is None:
+        raise InvalidToken("The token is signed with a key that is not published here.", "key")
     issued, ends = int(row.issued_at.timestamp()), int(row.expires_at.timestamp())
     claims: dict[str, Any] = {
         "iss": me.config.public_url,

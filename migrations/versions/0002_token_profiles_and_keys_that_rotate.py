@@ -141,6 +141,7 @@ def _new_tables() -> None:
         sa.Column("client_id", sa.String(40), nullable=False),
         sa.Column("scope", sa.String(1000), nullable=False),
         sa.Column("jkt", sa.String(64), nullable=False),
+        sa.Column("signed_by", sa.String(64), nullable=False),
         sa.Column("issued_at", MOMENT, nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.ForeignKeyConstraint(

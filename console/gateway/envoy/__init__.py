@@ -86,10 +86,11 @@ def version(said: dict[str, Any]) -> Version:
         refused_clients=tuple(said["ended_clients"]),
         response_headers=tuple((name, value) for name, value in said["headers"]),
         detail=said["detail"],
-        dpop=said["dpop"],
-        keeps=said["keeps"],
-        closures=said["closures"],
-        secrets=tuple(said["secrets"]),
+        # not in a bundle that the first release wrote down, which may be all a node has while the console is away
+        dpop=said.get("dpop", "off"),
+        keeps=said.get("keeps", False),
+        closures=said.get("closures", 0),
+        secrets=tuple(said.get("secrets", ())),
     )
 
 
