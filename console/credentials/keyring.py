@@ -16,10 +16,12 @@ from ..web.access import me, requires
 from ..web.htmx import render
 from . import queries, rotation, signing
 from .algorithms import ES256, PUBLISHED_SIGNING
+from .models import KeyState
 from .timeline import timeline
 
 blueprint = Blueprint("keyring", __name__)
 P = Permission
+ORDER = (KeyState.ACTIVE, KeyState.NEXT, KeyState.RETIRING, KeyState.REVOKED, KeyState.RETIRED)
 
 
 @blueprint.get("/keys")
@@ -27,7 +29,7 @@ P = Permission
 def index() -> Response:
     encryption = queries.encryption_keys()
     keys = [key for key in queries.signing_keys() if key.version_id == 0]
-    keys.sort(key=lambda key: PUBLISHED_SIGNING.index(key.alg))  # within one, as they come: the newest first
+    keys.sort(key=lambda key: (PUBLISHED_SIGNING.index(key.alg), ORDER.index(key.state)))
     context: dict[str, Any] = {
         "signing": keys,
         "drawn": timeline(keys, now()),
