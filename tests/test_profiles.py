@@ -127,6 +127,15 @@ def test_a_shared_secret_is_shown_once_and_used_when_the_backend_has_it(
     assert alice.post(KEYS + "/secret/use").status_code == 409, "there is no other"
 
 
+def test_leaving_a_shared_secret_ends_it(app: Flask, alice: FlaskClient, world: World) -> None:
+    publish(app, alice, accepts=["signed"], signing_alg="HS256")
+    shop = with_secret(app, world.application_id)
+    token = shop.token()
+    publish(app, alice, accepts=["signed"], signing_alg="ES256")
+    assert not shop.active(token)
+    assert shop.active(shop.token())
+
+
 class TestOwnKey:
     """The API brings its public key, and only it can open its tokens."""
 
@@ -212,6 +221,13 @@ class TestOwnKey:
         assert shop.active(token)
         alice.post(f"/keys/{kid}/revoke")
         assert not shop.active(token)
+
+    def test_the_kid_of_another_apis_key_is_refused(self, app: Flask, alice: FlaskClient, world: World) -> None:
+        with app.app_context():
+            taken = db.session.query(EncryptionKey).one().kid
+        public = json.dumps(self.pair.as_dict(private=False) | {"kid": taken})
+        answer = alice.post(KEYS + "/register", data={"source": "jwk", "jwk": public})
+        assert (answer.status_code, "Give the key another kid" in answer.text) == (422, True)
 
     @pytest.mark.parametrize("bad", ["", "{", '{"kty":"oct","k":"AAAA"}', '{"keys":[]}', "[]"])
     def test_what_is_no_public_key_is_refused(self, app: Flask, alice: FlaskClient, world: World, bad: str) -> None:

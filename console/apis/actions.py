@@ -17,7 +17,7 @@ from ..credentials.algorithms import CONTENT, CURVES, ENCRYPTION, HS256, PUBLIC_
 from ..credentials.encryption import ensure_encryption_key
 from ..credentials.models import Source
 from ..credentials.rotation import LONGEST_TOKEN_S
-from ..credentials.signing import ensure_shared_secret
+from ..credentials.signing import end_shared_secrets, ensure_shared_secret
 from ..db import db, now, serialise
 from ..errors import Refused
 from ..runtime import changed, runtime
@@ -129,6 +129,8 @@ def publish_version(version: ApiVersion, choices: Choices, *, edits: int, by: Pe
         ensure_encryption_key(version)
     if version.signing_alg == HS256:
         ensure_shared_secret(version.id)
+    else:
+        end_shared_secrets(version.id)
     if version.state == State.DRAFT:
         version.state, version.published_at, version.published_by_id = State.PUBLISHED, now(), by.id
     version.revision += 1

@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload
 from ..apis.models import Accepts, ApiVersion, Dpop, State
 from ..credentials.models import ApiKey, ClientKey, ClientSecret, Credential
 from ..db import db
-from ..runtime import remembered
+from ..runtime import needs_database, remembered
 from .models import Application, ResourceServer, Subscription, SubscriptionState
 
 
@@ -83,13 +83,23 @@ class KnownKey:
 
 
 def client(client_id: str) -> Client | None:
-    return remembered(("client", client_id), lambda: _read_client(client_id))
+    """What is not there is not remembered: made-up ids would fill the memory, and their answers come faster the next time."""
+    try:
+        return remembered(("client", client_id), lambda: _read_client(client_id))
+    except LookupError:
+        return None
 
 
-def _read_client(client_id: str) -> Client | None:
+def exists(client_id: str) -> bool:
+    """Asked of the database each time, which takes as long as finding out that there is no such client."""
+    needs_database()
+    return db.session.scalar(select(Application.id).where(Application.client_id == client_id)) is not None
+
+
+def _read_client(client_id: str) -> Client:
     application = db.session.scalars(select(Application).where(Application.client_id == client_id)).first()
     if application is None:
-        return None
+        raise LookupError(client_id)
     secrets = select(ClientSecret).where(
         ClientSecret.application_id == application.id, ClientSecret.revoked_at.is_(None)
     )
@@ -135,16 +145,19 @@ def _serves(application_id: int) -> frozenset[str]:
 
 
 def known_key(digest: str) -> KnownKey | None:
-    return remembered(("key", digest), lambda: _read_key(digest))
+    try:
+        return remembered(("key", digest), lambda: _read_key(digest))
+    except LookupError:
+        return None
 
 
-def _read_key(digest: str) -> KnownKey | None:
+def _read_key(digest: str) -> KnownKey:
     query = select(ApiKey).where(ApiKey.digest == digest, ApiKey.revoked_at.is_(None))
     key = db.session.scalars(query.options(joinedload(ApiKey.application))).first()
-    if key is None:
-        return None
-    owner = client(key.application.client_id)
-    return KnownKey(key.jti, owner, Limits.of(key)) if owner else None
+    owner = client(key.application.client_id) if key is not None else None
+    if key is None or owner is None:
+        raise LookupError(digest)
+    return KnownKey(key.jti, owner, Limits.of(key))
 
 
 def audience_of(version_id: int) -> str:

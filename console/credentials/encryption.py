@@ -150,6 +150,7 @@ def open_private(key: EncryptionKey) -> bytes:
 def register_key(version: ApiVersion, given: Any, *, uri: str = "", by: Person) -> tuple[EncryptionKey, str]:
     """The API's own public key, not used yet, and a challenge: a compact JWE that only the API can open."""
     checked = check_public_jwk(given, "enc", [version.encryption_alg])
+    _refuse_kid_of_ours(checked["kid"])
     for waiting in _keys(version.id, (KeyState.UNPROVEN,)):
         db.session.delete(waiting)  # a new try replaces the one before
     answer = secrets.token_urlsafe(24)
@@ -169,6 +170,13 @@ def register_key(version: ApiVersion, given: Any, *, uri: str = "", by: Person) 
     db.session.flush()
     record(Action.ENCRYPTION_KEY_REGISTERED, key, by=by, name=version.name, changes={"kid": key.kid, "jwks_uri": uri})
     return key, _challenge(key, answer)
+
+
+def _refuse_kid_of_ours(kid: str) -> None:
+    """Else the decision point would try to open the API's tokens with a key of ours."""
+    query = select(EncryptionKey.id).where(EncryptionKey.kid == kid, EncryptionKey.source == Source.MANAGED).limit(1)
+    if db.session.scalar(query) is not None:
+        raise Refused(f"The kid {kid} is one of our own keys'. Give the key another kid.", "jwk")
 
 
 def _challenge(key: EncryptionKey, answer: str) -> str:
@@ -200,6 +208,8 @@ def renew_fetched_key(key: EncryptionKey, keys: list[dict[str, Any]]) -> None:
     """What the API publishes at its ``jwks_uri`` now. Another key takes over without a challenge: the address was proven."""
     key.fetched_at = now()
     fitting = [k for k in keys if k["alg"] == key.alg]
+    if fitting:
+        _refuse_kid_of_ours(fitting[0]["kid"])
     if not fitting or any(_same(k, key.public_jwk) for k in fitting):
         return
     fresh = EncryptionKey(

@@ -116,6 +116,13 @@ def ensure_shared_secret(version_id: int) -> None:
         changed()
 
 
+def end_shared_secrets(version_id: int) -> None:
+    """The API signs otherwise now: whoever has its secret makes no more tokens."""
+    for key in shared_secrets(version_id):
+        rotation.end_at_once(key, now())
+        changed()
+
+
 def make_shared_secret(version_id: int, *, by: Person) -> dict[str, Any]:
     """The next HS256 secret as a JWK, to be shown once. Gateways take it at once, and the API's backend when it is given to it;
     only then it is put to use. One that waits already is replaced."""

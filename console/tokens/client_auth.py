@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 import orjson
 
-from ..applications.clients import Client, Limits, client
+from ..applications.clients import Client, Limits, client, exists
 from ..credentials.algorithms import PUBLISHED_SIGNING, canonical
 from ..credentials.limits import is_within, note_use
 from ..credentials.models import ClientSecret
@@ -88,6 +88,10 @@ def _by_secret(client_id: str, secret: str, address: str) -> Caller:
     if right is None:
         hmac.compare_digest(shown, NOBODY)
     if found is None or right is None or (right.expires_at is not None and right.expires_at <= now()):
+        if found is not None:
+            exists(
+                client_id
+            )  # the time must not tell a wrong secret from an unknown client, which is looked up each time
         raise invalid_client(WRONG)
     if not is_within(address, right.networks):
         raise invalid_client("This client secret may not be used from this network.")
