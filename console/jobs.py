@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from flask import Flask
@@ -32,9 +33,12 @@ class JobRun(Model):
 
 @dataclass(frozen=True)
 class Job:
+    """``gather`` does what takes its time (a fetch) before the transaction begins; ``run`` is given what it found."""
+
     name: str
     every: timedelta
-    run: Callable[[], None]
+    run: Callable[..., None]
+    gather: Callable[[], Any] | None = None
 
 
 def jobs() -> tuple[Job, ...]:
@@ -46,7 +50,7 @@ def jobs() -> tuple[Job, ...]:
         Job("rotate_keys", 5 * minute, credentials.rotate_keys),
         Job("end_idle_credentials", 10 * minute, credentials.end_idle_credentials),
         Job("warn_of_expiry", 60 * minute, credentials.warn_of_expiry),
-        Job("refetch_encryption_keys", 5 * minute, credentials.refetch_encryption_keys),
+        Job("renew_fetched_keys", 5 * minute, credentials.renew_fetched_keys, credentials.fetch_keys_again),
         Job("sweep_tokens", 10 * minute, tokens.sweep),
     )
 
@@ -70,12 +74,13 @@ def _is_due(job: Job, moment: datetime) -> bool:
 
 
 def _run(job: Job, moment: datetime) -> bool:
+    gathered = (job.gather(),) if job.gather else ()
     with unit_of_work():
         serialise(f"job {job.name}")
         if not _is_due(job, moment):  # another worker did it while this one waited
             return False
         db.session.merge(JobRun(name=job.name, ran_at=moment))
-        job.run()
+        job.run(*gathered)
     return True
 
 

@@ -14,7 +14,7 @@ from ..accounts.models import Person, Team
 from ..audit.actions import record
 from ..audit.models import Action
 from ..credentials.algorithms import CONTENT, CURVES, ENCRYPTION, HS256, PUBLIC_ENCRYPTION, SIGNING
-from ..credentials.encryption import ensure_encryption_key
+from ..credentials.encryption import ensure_encryption_key, forget_keys
 from ..credentials.models import Source
 from ..credentials.rotation import LONGEST_TOKEN_S
 from ..credentials.signing import end_shared_secrets, ensure_shared_secret
@@ -251,6 +251,7 @@ def discard_draft(version: ApiVersion, *, by: Person) -> None:
         raise Refused(f"{version.name} is {version.state}; only a draft can be discarded.")
     record(Action.VERSION_DISCARDED, version, by=by)
     api = version.api
+    forget_keys(version.id)
     db.session.delete(version)
     db.session.flush()
     if db.session.scalar(select(ApiVersion.id).where(ApiVersion.api_id == api.id).limit(1)) is None:

@@ -24,9 +24,9 @@ TIMEOUT_S = 10.0
 MOST_REDIRECTS = 3
 
 
-def fetch_document(url: str) -> str:
+def fetch_document(url: str, within_s: float = TIMEOUT_S) -> str:
     """The text at ``url``. `Refused` says why not."""
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + within_s
     for _ in range(MOST_REDIRECTS + 1):
         answer, location = _get(url, deadline)
         if location is None:
@@ -172,7 +172,7 @@ def _body(answer: urllib3.BaseHTTPResponse, url: str, deadline: float) -> bytes:
 
 
 def _too_slow(url: str) -> Refused:
-    return Refused(f"{url} took longer than {TIMEOUT_S:.0f} seconds.", "url")
+    return Refused(f"{url} takes too long to answer.", "url")
 
 
 def _plainly(problem: Exception) -> str:

@@ -15,10 +15,11 @@ from typing import Any
 import orjson
 from joserfc import jwe, jwk
 from joserfc.jwe import JWERegistry
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from ..accounts.models import Person
 from ..apis.models import ApiVersion
+from ..applications.models import ResourceServer
 from ..audit.actions import record
 from ..audit.models import Action
 from ..db import db, now, serialise
@@ -223,6 +224,12 @@ def renew_fetched_key(key: EncryptionKey, keys: list[dict[str, Any]]) -> None:
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(one.get(name) == other.get(name) for name in ("kid", "kty", "x", "n"))
+
+
+def forget_keys(version_id: int) -> None:
+    """Of a draft that is discarded: what was registered for it, and who was to ask about its tokens."""
+    for table in (EncryptionKey, ResourceServer):
+        db.session.execute(delete(table).where(table.version_id == version_id))
 
 
 def active_key(version_id: int) -> EncryptionKey | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..db import unit_of_work
 from ..tokens.errors import OAuthError
 from ..tokens.grants import parse_form
 from ..web.machine import Answer, Asked, Route, json_answer, problem_answer
@@ -18,8 +17,7 @@ def report(asked: Asked) -> Answer:
         return problem_answer(400, "Bad Request", error.message)
     if "credential" not in form:
         return problem_answer(400, "Bad Request", "Send the suspected key as the form parameter credential.")
-    with unit_of_work():
-        return json_answer({"reported": report_leak(form["credential"])}, 200)
+    return json_answer({"reported": report_leak(form["credential"])})
 
 
 ROUTES = [Route("POST", "/leaks/report", "nobody", report)]

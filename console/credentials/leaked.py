@@ -12,7 +12,7 @@ from ..accounts.models import Permission, Person
 from ..applications.models import Application
 from ..audit.actions import record
 from ..audit.models import Action
-from ..db import db, now
+from ..db import db, now, unit_of_work
 from ..logs.search import Calls, calls_of
 from ..runtime import runtime
 from .models import ApiKey, ClientSecret
@@ -85,13 +85,20 @@ def report_leak(text: str) -> bool:
     if row is None or not row.is_good:
         return False
     if row.leaked_at is None:
-        row.leaked_at = now()
-        record(Action.CREDENTIAL_LEAKED, row, changes={"application": row.application.name})
-        what = KINDS[type(row)]
-        tell_team(
-            row.application,
-            f"{what[0].upper()}{what[1:]} of {row.application.name} found in the open",
-            f"Somebody reported the {what} {row.name or row.hint} of {row.application.name}: it is known outside. It still "
-            f"works. Replace or revoke it now:\n\n{runtime().config.public_url}/applications/{row.application_id}\n",
-        )
+        with unit_of_work():  # only now: anybody may report, and nobody should wait for a guess
+            _note_leak(cast("ClientSecret | ApiKey", db.session.get_one(type(row), row.id)))
     return True
+
+
+def _note_leak(row: ClientSecret | ApiKey) -> None:
+    if row.leaked_at is not None:
+        return
+    row.leaked_at = now()
+    record(Action.CREDENTIAL_LEAKED, row, changes={"application": row.application.name})
+    what = KINDS[type(row)]
+    tell_team(
+        row.application,
+        f"{what[0].upper()}{what[1:]} of {row.application.name} found in the open",
+        f"Somebody reported the {what} {row.name or row.hint} of {row.application.name}: it is known outside. It still "
+        f"works. Replace or revoke it now:\n\n{runtime().config.public_url}/applications/{row.application_id}\n",
+    )

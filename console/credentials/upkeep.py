@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
@@ -11,7 +12,7 @@ from .. import mail
 from ..applications.models import Application
 from ..audit.actions import record
 from ..audit.models import Action
-from ..db import db, now
+from ..db import db, now, release
 from ..errors import Refused
 from ..logs.search import last_used
 from ..runtime import changed, runtime
@@ -23,6 +24,7 @@ IDLE_FOR = timedelta(hours=24)
 WARN_DAYS = (1, 7, 30)
 REFETCH_AFTER = timedelta(minutes=15)
 MOST = 500  # in one go; the rest follows in the next
+MOST_FETCHED = 20
 KINDS: dict[type[Credential], str] = {ClientSecret: "client secret", ApiKey: "API key"}
 
 
@@ -82,14 +84,26 @@ def tell_team(application: Application, subject: str, text: str) -> None:
             mail.send_soon(runtime().config, person.email, subject, text)
 
 
-def refetch_encryption_keys() -> None:
-    """Public keys of APIs that publish them at an address of theirs. What cannot be fetched stays as it is."""
-    query = select(EncryptionKey).where(
+def fetch_keys_again() -> dict[int, list[dict[str, Any]]]:
+    """What APIs publish at an address of theirs, by the number of the key that we have of it; nothing where it fails."""
+    query = select(EncryptionKey.id, EncryptionKey.jwks_uri, EncryptionKey.alg).where(
         EncryptionKey.source == Source.JWKS_URI, EncryptionKey.state == KeyState.ACTIVE,
         EncryptionKey.fetched_at < now() - REFETCH_AFTER,
     )  # fmt: skip
-    for key in db.session.scalars(query.limit(MOST)).all():
+    found: dict[int, list[dict[str, Any]]] = {}
+    due = db.session.execute(query.order_by(EncryptionKey.fetched_at).limit(MOST_FETCHED)).all()
+    release()
+    for row in due:
         try:
-            encryption.renew_fetched_key(key, fetch_keys(key.jwks_uri, "enc", (key.alg,)))
+            found[row.id] = fetch_keys(row.jwks_uri, "enc", (row.alg,))
         except Refused:
-            key.fetched_at = now()  # asked again after a while, not at once
+            found[row.id] = []
+    return found
+
+
+def renew_fetched_keys(fetched: dict[int, list[dict[str, Any]]]) -> None:
+    """What cannot be fetched stays as it is, and is asked again after a while, not at once."""
+    for number, keys in fetched.items():
+        key = db.session.get(EncryptionKey, number)
+        if key is not None and key.state == KeyState.ACTIVE:
+            encryption.renew_fetched_key(key, keys)

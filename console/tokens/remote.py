@@ -18,6 +18,7 @@ FRESH_S = 900  # so long what was fetched is used without asking again
 KEEP_S = 24 * 3600  # so long it is used when the address does not answer
 COOL_DOWN_S = 60  # no address is asked more often, whatever kids are made up
 MOST_ADDRESSES = 1000
+FETCH_S = 3.0  # a client that authenticates waits for it, and a thread with it
 log = structlog.get_logger("remote_keys")
 
 
@@ -63,7 +64,7 @@ def _fetch(url: str, entry: Fetched) -> None:
 def fetch_keys(url: str, use: str, algorithms: tuple[str, ...]) -> list[dict[str, Any]]:
     """The good keys of the JWK Set at ``url`` (RFC 7517 section 5). `Refused` says why there are none."""
     try:
-        said = orjson.loads(fetch_document(url))
+        said = orjson.loads(fetch_document(url, FETCH_S))
     except ValueError:
         raise Refused(f"{url} does not answer with JSON.", "jwks_uri") from None
     return check_public_jwks(said, use, algorithms)
