@@ -41,6 +41,11 @@ def of_version(version_id: int) -> list[Application]:
     return list(db.session.scalars(query.order_by(Application.name).limit(20)))
 
 
+def served_by(application_id: int) -> list[ApiVersion]:
+    query = select(ApiVersion).join(ResourceServer).where(ResourceServer.application_id == application_id)
+    return list(db.session.scalars(query.options(joinedload(ApiVersion.api)).order_by(ApiVersion.id).limit(20)))
+
+
 def candidates(version: ApiVersion) -> list[Application]:
     """Applications of the team that owns the API."""
     query = select(Application).where(Application.team_id == version.api.team_id).options(joinedload(Application.team))

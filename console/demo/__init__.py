@@ -17,11 +17,13 @@ from ..accounts.passwords import hash_password
 from ..apis.actions import Choices, deprecate_version, import_document, publish_version
 from ..apis.models import Api, ApiVersion
 from ..applications.actions import approve_subscription, create_application, subscribe
-from ..applications.models import Application, Subscription, SubscriptionState
+from ..applications.models import Application, ResourceServer, Subscription, SubscriptionState
 from ..audit.actions import record
 from ..audit.models import Action, AuditEntry
+from ..credentials import resource_servers
 from ..credentials.actions import Terms, create_key, create_secret, revoke_key, revoke_secret
 from ..credentials.queries import keys_of, secrets_of
+from ..credentials.resource_servers import name_resource_server
 from ..credentials.signing import ensure_signing_keys
 from ..db import db, now, unit_of_work
 from ..errors import Refused
@@ -112,6 +114,17 @@ def _applications(versions: dict[str, ApiVersion], boss: Person) -> None:
             approve_subscription(subscribe(application, versions[name], sample.message, by=owner), by=boss)
         for name in sample.wants:
             subscribe(application, versions[name], sample.message, by=owner)
+    _backend(versions, boss)
+
+
+def _backend(versions: dict[str, ApiVersion], boss: Person) -> None:
+    """An application that introspects and calls nothing."""
+    sample = world.BACKEND
+    owner = db.session.scalars(select(Person).where(Person.email == sample.owner)).one()
+    team = next(t for t in owner.teams if t.name == sample.team)
+    application = create_application(sample.name, sample.description, team, by=owner)
+    for name in sample.uses:
+        name_resource_server(versions[name], application, by=boss)
 
 
 def _credentials(made: Made) -> None:
@@ -134,7 +147,9 @@ def _credentials(made: Made) -> None:
 def _told(made: Made) -> dict[str, Any]:
     config = runtime().config
     people = db.session.scalars(select(Person).where(Person.email.in_(made.passwords)).order_by(Person.id))
-    applications = list(db.session.scalars(select(Application).order_by(Application.id)))
+    everybody = list(db.session.scalars(select(Application).order_by(Application.id)))
+    serving = set(db.session.scalars(select(ResourceServer.application_id)))
+    applications = [a for a in everybody if a.id not in serving]
     return {
         "console": config.public_url,
         "gateway": config.gateway_url,
@@ -148,6 +163,11 @@ def _told(made: Made) -> dict[str, Any]:
                 "audience": v.audience,
                 "scopes": v.scopes,
                 "token_format": v.token_format,
+                "encryption_required": v.encryption_required,
+                "signing_alg": v.signing_alg,
+                "encryption_alg": v.encryption_alg,
+                "content_alg": v.content_alg,
+                "dpop": v.dpop,
                 "accepts": v.accepts,
                 "state": v.state,
             }
@@ -156,6 +176,16 @@ def _told(made: Made) -> dict[str, Any]:
         "clients": [
             {"client_id": a.client_id, "client_secret": made.secrets[a.id], "application": a.name, "apis": _uses(a)}
             for a in applications
+        ],
+        "resource_servers": [
+            {
+                "client_id": a.client_id,
+                "client_secret": made.secrets[a.id],
+                "application": a.name,
+                "introspects": [v.name for v in resource_servers.served_by(a.id)],
+            }
+            for a in everybody
+            if a.id in serving
         ],
         "api_keys": [
             {"key": made.keys[a.id], "application": a.name, "apis": list(_uses(a, "key"))}
@@ -184,6 +214,11 @@ def tell(said: dict[str, Any]) -> str:
     lines += [
         f"  {c['application']:16} {c['client_id']}:{c['client_secret']}\n{'':19}for {', '.join(c['apis'])}"
         for c in said["clients"]
+    ]
+    lines += ["", "Backends that introspect (client_id:client_secret)"]
+    lines += [
+        f"  {b['application']:16} {b['client_id']}:{b['client_secret']}\n{'':19}for {', '.join(b['introspects'])}"
+        for b in said["resource_servers"]
     ]
     lines += ["", "API keys"] + [f"  {k['application']:16} {k['key']}" for k in said["api_keys"]]
     lines += ["", "Pushing logs", f"  {said['ingest']['url']}\n  {said['ingest']['token']}"]

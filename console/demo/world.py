@@ -146,6 +146,12 @@ APPLICATIONS = (
 )  # fmt: skip
 
 
+BACKEND = SampleApplication(
+    "Orders backend", "What runs behind Orders; it may ask about every token of it", "jonas@demo.example", "Web Shop",
+    ("Orders 1.0.0", "Orders 2.0.0"),
+)  # fmt: skip
+
+
 def apis(sample_port: int) -> list[SampleApi]:
     """The sample API in a signed and an encrypted version, and some that only look real."""
     sample = (Path(__file__).parent.parent / "sample" / "openapi.yaml").read_text()
