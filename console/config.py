@@ -31,6 +31,12 @@ SETTINGS = (
     Setting("home", "./var", "Data directory: databases, keys, node state."),
     Setting("database_url", "", "Main database. Empty: SQLite in the data directory. PostgreSQL by URL.", secret=True),
     Setting("logs_url", "", "Logs database. Empty: SQLite in the data directory. PostgreSQL by URL.", secret=True),
+    Setting("logs_days", "90", "Request records are kept for so many days, then dropped day by day. 0: for ever."),
+    Setting(
+        "logs_budget_mb",
+        "0",
+        "Disk space for request records, in MB; past it the oldest days are dropped. 0: no limit.",
+    ),
     Setting("public_url", "", "Address that people and gateways use for the console; also the token issuer."),
     Setting("host", "127.0.0.1", "Address the console listens on."),
     Setting("port", "8000", "Port the console listens on."),
@@ -73,6 +79,8 @@ class Config:
     home: Path
     database_url: str
     logs_url: str
+    logs_days: int
+    logs_budget_mb: int
     public_url: str
     host: str
     port: int

@@ -43,6 +43,7 @@ class Job:
 
 def jobs() -> tuple[Job, ...]:
     from .credentials import upkeep as credentials
+    from .logs import upkeep as logs
     from .tokens import upkeep as tokens
 
     minute = timedelta(minutes=1)
@@ -51,6 +52,7 @@ def jobs() -> tuple[Job, ...]:
         Job("end_idle_credentials", 10 * minute, credentials.end_idle_credentials),
         Job("warn_of_expiry", 60 * minute, credentials.warn_of_expiry),
         Job("renew_fetched_keys", 5 * minute, credentials.renew_fetched_keys, credentials.fetch_keys_again),
+        Job("drop_old_records", 30 * minute, logs.report_dropped, logs.drop_old_records),
         Job("sweep_tokens", 10 * minute, tokens.sweep),
     )
 

@@ -34,7 +34,7 @@ from console.credentials.actions import Terms, create_key, create_secret
 from console.credentials.encryption import prove_key, register_key
 from console.db import db, unit_of_work
 from console.gateway.models import Node
-from console.logs.store import record
+from console.logs.segments import tables
 from console.runtime import generation
 
 DOCUMENT = """
@@ -220,11 +220,15 @@ class Installed:
 
     def record(self, reply: Reply) -> dict[str, Any]:
         """What the request log holds about that call."""
-        query = select(record).where(record.c.request_id == reply.headers["x-request-id"])
+        number = reply.headers["x-request-id"]
 
         def rows() -> list[dict[str, Any]]:
             with self.app.extensions["gatewright"].logs.engine.connect() as connection:
-                return [dict(row._mapping) for row in connection.execute(query)]
+                for t in tables(connection):
+                    found = connection.execute(select(t).where(t.c.request_id == number)).first()
+                    if found is not None:
+                        return [dict(found._mapping)]
+            return []
 
         wait_until(rows, 10)
         return rows()[0]

@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from sqlalchemy import func, select
 
 from console.db import now
+from console.logs.segments import tables
 from console.logs.store import batch, hour, record
 from tests.conftest import SignIn, World, at_once, trail
 
@@ -51,8 +52,12 @@ def push(app: Flask, node: str, body: Any, **headers: str) -> Any:
 
 
 def stored(app: Flask, column: Any = record.c.path) -> list[Any]:
+    """That column of every record, oldest first, whichever table it is in."""
+    found: list[Any] = []
     with app.extensions["gatewright"].logs.engine.connect() as connection:
-        return list(connection.scalars(select(column).order_by(record.c.id)))
+        for t in reversed(tables(connection)):
+            found += connection.scalars(select(t.c[column.name]).order_by(t.c.id))
+    return found
 
 
 def protobuf(body: Values) -> bytes:

@@ -21,6 +21,7 @@ from console.credentials.models import ApiKey, ClientSecret
 from console.db import db, now, unit_of_work
 from console.errors import Refused
 from console.gateway.decisions import CredentialRefused, exchange_key
+from console.logs.segments import tables
 from console.runtime import runtime
 from tests.conftest import Cast, SignIn, World, at_once, trail
 from tests.test_logs import a_batch, a_record, push
@@ -121,10 +122,9 @@ def test_an_idle_one_ends_when_the_logs_show_it(app: Flask, node: str, world: Wo
 
 
 def clear_logs() -> None:
-    from console.logs.store import record
-
-    with runtime().logs.engine.begin() as connection:
-        connection.execute(record.delete())
+    with runtime().logs.writing() as connection:
+        for t in tables(connection):
+            connection.execute(t.delete())
 
 
 def test_scopes_and_networks_limit_a_key(app: Flask, world: World, cast: Cast) -> None:

@@ -11,10 +11,11 @@ from sqlalchemy import inspect, text
 
 from console import resource
 from console.config import Config
-from console.db import Base, db
+from console.db import Base, db, now
 from console.errors import Refused
 from console.install import _newest, upgrade_databases
-from console.logs.store import metadata
+from console.logs.segments import place, tables
+from console.logs.store import id_at, metadata
 
 
 def test_the_migrated_schema_is_the_models(app: Flask) -> None:
@@ -27,8 +28,13 @@ def test_the_migrated_schema_is_the_models(app: Flask) -> None:
 
 
 def test_the_logs_schema_is_its_tables(app: Flask) -> None:
-    found = inspect(app.extensions["gatewright"].logs.engine)
-    for table in metadata.tables.values():
+    store = app.extensions["gatewright"].logs
+    with store.writing() as connection:
+        list(place(connection, [(id_at(now()),)]))  # makes the table of today
+    with store.engine.connect() as connection:
+        of_records = tables(connection)
+    found = inspect(store.engine)
+    for table in (*metadata.tables.values(), *of_records):
         assert {c["name"] for c in found.get_columns(table.name)} == set(table.columns.keys())
         assert {i["name"] for i in found.get_indexes(table.name)} == {str(i.name) for i in table.indexes}
 

@@ -16,7 +16,7 @@ from ..applications.queries import subscribers
 from ..db import db, now
 from ..gateway.models import Node
 from ..logs.store import COLUMNS, EPOCH_US, SEQUENCE_BITS
-from ..logs.writer import Row, _insert_rows, add_hours
+from ..logs.writer import Row, add_hours, insert_rows
 from ..runtime import runtime
 from .world import CALLS, Call
 
@@ -93,7 +93,7 @@ def _flush(block: list[Row]) -> None:
         times[key] += row[spent]
     numbered = [(((row[0] - EPOCH_US) << SEQUENCE_BITS) | (i & 4095), *row[1:]) for i, row in enumerate(block)]
     with runtime().logs.writing() as connection:
-        _insert_rows(connection, numbered)
+        insert_rows(connection, numbered)
         add_hours(connection, {key: (count, times[key]) for key, count in sums.items()})
 
 

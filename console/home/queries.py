@@ -21,6 +21,7 @@ from ..gateway.models import Node
 from ..gateway.queries import nodes
 from ..logs import search
 from ..logs.search import Traffic
+from ..logs.upkeep import is_nearly_full
 from ..web.filters import distance, plural
 
 
@@ -66,7 +67,14 @@ def steps(person: Person) -> list[Step]:
 
 def attention(person: Person) -> list[Notice]:
     """What waits for somebody, the worst first; at most eight."""
-    found = [*_nodes_in_trouble(), *_credentials(None), *_ending_soon(), *_drafts(person), *_waiting(person)]
+    found = [
+        *_nodes_in_trouble(),
+        *_full_logs(),
+        *_credentials(None),
+        *_ending_soon(),
+        *_drafts(person),
+        *_waiting(person),
+    ]
     return found[:8]
 
 
@@ -84,6 +92,22 @@ def _nodes_in_trouble() -> list[Notice]:
             what = f"{node.name} is silent"
             out.append(Notice("warn", "server", what, f"{since} It keeps serving what it has.", "Look at it", url))
     return out
+
+
+def _full_logs() -> list[Notice]:
+    if not is_nearly_full():
+        return []
+    text = "The oldest days are dropped when it is used up. Raise GATEWRIGHT_LOGS_BUDGET_MB, or export what you need."
+    return [
+        Notice(
+            "warn",
+            "gauge",
+            "The disk budget of the request log is nearly used up",
+            text,
+            "Look at it",
+            url_for("logs.index"),
+        )
+    ]
 
 
 def _credentials(team_ids: list[int] | None) -> list[Notice]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Row, Select, Subquery, func, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, Row, Select, Table, func, literal_column, select
 
 from ..db import now
 from ..runtime import runtime
-from .store import SEQUENCE_BITS, hour, id_at, moment_of, record
+from .segments import tables
+from .store import LAST_ID, SEQUENCE_BITS, hour, id_at, moment_of
 
 PAGE = 50
 MOST_EXPORTED = 100_000
@@ -32,33 +33,39 @@ class Question:
     request_id: str = ""
     node_id: int = 0
 
-    def conditions(self) -> list[ColumnElement[bool]]:
+    def conditions(self, t: Table) -> list[ColumnElement[bool]]:
+        """On one table of records."""
         wanted: list[ColumnElement[bool]] = []
         if self.since:
-            wanted.append(record.c.id >= id_at(self.since))
+            wanted.append(t.c.id >= id_at(self.since))
         if self.until:
-            wanted.append(record.c.id < id_at(self.until))
+            wanted.append(t.c.id < id_at(self.until))
         if self.version_ids is not None:
-            wanted.append(record.c.version_id.in_(self.version_ids))
+            wanted.append(t.c.version_id.in_(self.version_ids))
         if self.client_ids is not None:
-            wanted.append(record.c.client_id.in_(self.client_ids))
+            wanted.append(t.c.client_id.in_(self.client_ids))
         if self.method:
-            wanted.append(record.c.method == self.method.upper())
+            wanted.append(t.c.method == self.method.upper())
         if self.path:
-            wanted.append(record.c.path.contains(self.path, autoescape=True))
+            wanted.append(t.c.path.contains(self.path, autoescape=True))
         if self.request_id:
-            wanted.append(record.c.request_id == self.request_id)
+            wanted.append(t.c.request_id == self.request_id)
         if self.node_id:
-            wanted.append(record.c.node_id == self.node_id)
-        return [*wanted, *self._status()]
+            wanted.append(t.c.node_id == self.node_id)
+        return [*wanted, *self._status(t)]
 
-    def _status(self) -> list[ColumnElement[bool]]:
+    @property
+    def ids(self) -> tuple[int, int]:
+        """From the first on, up to and not including the second."""
+        return id_at(self.since) if self.since else 0, id_at(self.until) if self.until else LAST_ID
+
+    def _status(self, t: Table) -> list[ColumnElement[bool]]:
         if not self.classes:
             return []
         ranges = [CLASSES[name] for name in sorted(self.classes & CLASSES.keys())]
         either: ColumnElement[bool] = literal_column("1 = 0")
         for low, high in ranges:
-            either = either | record.c.status.between(low, high - 1)
+            either = either | t.c.status.between(low, high - 1)
         # the literal lets SQLite use the partial index; a bound parameter would not
         failed: list[ColumnElement[bool]] = (
             [literal_column("status >= 400")] if ranges and all(low >= 400 for low, _ in ranges) else []
@@ -67,18 +74,28 @@ class Question:
 
 
 def newest(question: Question, *, before: int = 0, size: int = PAGE) -> list[Row]:  # type: ignore[type-arg]
-    """One more than ``size`` when there are older ones."""
-    query = _query(question).order_by(record.c.id.desc()).limit(size + 1)
-    if before:
-        query = query.where(record.c.id < before)
+    """One more than ``size`` when there are older ones. Days are looked through backwards, until there are enough."""
+    if before > LAST_ID:
+        raise OverflowError("no record has such a number")
+    low, high = question.ids
+    found: list[Row] = []  # type: ignore[type-arg]
     with runtime().logs.reading() as connection:
-        return list(connection.execute(query))
+        for t in tables(connection, low, min(high, before or LAST_ID)):
+            query = _query(question, t).order_by(t.c.id.desc()).limit(size + 1 - len(found))
+            if before:
+                query = query.where(t.c.id < before)
+            found += connection.execute(query)
+            if len(found) > size:
+                break
+    return found
 
 
 def find_record(record_id: int, question: Question) -> Row | None:  # type: ignore[type-arg]
     """One record, within what ``question`` may see."""
     with runtime().logs.reading() as connection:
-        return connection.execute(_query(question).where(record.c.id == record_id)).first()
+        for t in tables(connection, record_id, record_id + 1):
+            return connection.execute(_query(question, t).where(t.c.id == record_id)).first()
+    return None
 
 
 def export(question: Question, size: int = MOST_EXPORTED) -> Iterator[Row]:  # type: ignore[type-arg]
@@ -93,8 +110,8 @@ def export(question: Question, size: int = MOST_EXPORTED) -> Iterator[Row]:  # t
         before, left = page[-1].id, left - len(page)
 
 
-def _query(question: Question) -> Select[tuple[object, ...]]:
-    return select(*record.columns).where(*question.conditions())
+def _query(question: Question, t: Table) -> Select[tuple[object, ...]]:
+    return select(*t.columns).where(*question.conditions(t))
 
 
 @dataclass(frozen=True)
@@ -145,12 +162,16 @@ def _raw_counts(
     question: Question, since: datetime, until: datetime, width: timedelta
 ) -> list[tuple[datetime, int, int]]:
     step = max(1, int(width.total_seconds() * 1_000_000)) << SEQUENCE_BITS
-    place = literal_column(f"(log_record.id - {id_at(since)}) / {step}", BigInteger)  # both are numbers of ours
-    status_class = literal_column("log_record.status / 100", Integer)
     asked = replace(question, since=since, until=until)
-    query = select(place, status_class, func.count()).where(*asked.conditions()).group_by(place, status_class)
+    found: list[tuple[datetime, int, int]] = []
     with runtime().logs.reading() as connection:
-        return [(since + width * int(p) + width / 2, int(c), n) for p, c, n in connection.execute(query)]
+        for t in tables(connection, *asked.ids):
+            place = literal_column(f"({t.name}.id - {id_at(since)}) / {step}", BigInteger)  # numbers and names of ours
+            status_class = literal_column(f"{t.name}.status / 100", Integer)
+            query = select(place, status_class, func.count()).select_from(t).where(*asked.conditions(t))
+            rows = connection.execute(query.group_by(place, status_class))
+            found += [(since + width * int(p) + width / 2, int(c), n) for p, c, n in rows]
+    return found
 
 
 @dataclass(frozen=True)
@@ -208,22 +229,27 @@ def health(hours: int, version_ids: set[int]) -> dict[int, list[Traffic]]:
 MOST_LOOKED_AT = 20_000
 
 
-def _newest_calls(client_id: str, since: datetime, *columns: ColumnElement[Any]) -> Subquery:
-    """Of one client, the newest ones: what is asked about them costs the same however many there are."""
-    calls = select(record.c.id, record.c.jti, *columns).where(
-        record.c.client_id == client_id, record.c.id >= id_at(since)
-    )
-    return calls.order_by(record.c.id.desc()).limit(MOST_LOOKED_AT).subquery()
+def _newest_calls(client_id: str, since: datetime) -> list[Row]:  # type: ignore[type-arg]
+    """Id, token and address of one client's newest calls: what is asked about them costs the same however many there are."""
+    found: list[Row] = []  # type: ignore[type-arg]
+    with runtime().logs.reading() as connection:
+        for t in tables(connection, id_at(since)):
+            calls = select(t.c.id, t.c.jti, t.c.client_address).where(
+                t.c.client_id == client_id, t.c.id >= id_at(since)
+            )
+            found += connection.execute(calls.order_by(t.c.id.desc()).limit(MOST_LOOKED_AT - len(found)))
+            if len(found) >= MOST_LOOKED_AT:
+                break
+    return found
 
 
 def last_used(client_id: str, jtis: list[str], since: datetime) -> dict[str, datetime]:
     """When each of these tokens or keys was last shown to a gateway, as far as the newest calls of its client tell."""
-    if not jtis:
-        return {}
-    calls = _newest_calls(client_id, since)
-    query = select(calls.c.jti, func.max(calls.c.id)).where(calls.c.jti.in_(jtis)).group_by(calls.c.jti)
-    with runtime().logs.reading() as connection:
-        return {jti: moment_of(last) for jti, last in connection.execute(query)}
+    wanted, found = set(jtis), dict[str, datetime]()
+    for call in _newest_calls(client_id, since) if wanted else ():
+        if call.jti in wanted:
+            found.setdefault(call.jti, moment_of(call.id))  # they come newest first
+    return found
 
 
 @dataclass(frozen=True)
@@ -238,12 +264,8 @@ class Calls:
 
 def calls_of(client_id: str, jti: str, since: datetime) -> Calls:
     """What was done by a client, or with one key of it."""
-    calls = _newest_calls(client_id, since, record.c.client_address)
-    wanted = [calls.c.jti == jti] if jti else []
-    total = select(func.count(), func.max(calls.c.id)).where(*wanted)
-    by_address = select(calls.c.client_address).where(*wanted).group_by(calls.c.client_address)
-    with runtime().logs.reading() as connection:
-        count, last = connection.execute(total).one()
-        looked_at = connection.scalar(select(func.count()).select_from(calls)) or 0
-        busiest = connection.scalars(by_address.order_by(func.count().desc()).limit(5)).all()
-    return Calls(count, moment_of(last) if last else None, tuple(busiest), looked_at < MOST_LOOKED_AT)
+    looked_at = _newest_calls(client_id, since)
+    calls = [call for call in looked_at if not jti or call.jti == jti]
+    busiest = Counter(call.client_address for call in calls).most_common(5)
+    last = moment_of(calls[0].id) if calls else None
+    return Calls(len(calls), last, tuple(address for address, _ in busiest), len(looked_at) < MOST_LOOKED_AT)

@@ -1,7 +1,7 @@
-"""Where request records live: a database of their own, one wide table, time-ordered 63-bit ids.
+"""Where request records live: a database of their own, time-ordered 63-bit ids, a table a day (see `segments`).
 
 ``id = microseconds since 2020 << 12 | sequence``: a time range is a key range, newest first is the key backwards, and
-every index ends in time for free. Beside it a small table of hourly sums, kept in the same transaction.
+every index ends in time for free. Beside them a small table of hourly sums, kept in the same transaction.
 """
 
 from __future__ import annotations
@@ -39,33 +39,40 @@ QUERY_S = 5.0
 
 metadata = MetaData(naming_convention=NAMES)
 
-record = Table(
-    "log_record",
-    metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("node_id", Integer, nullable=False),
-    Column("version_id", Integer, nullable=False),  # 0: no API has that path
-    Column("client_id", String(40), nullable=False),
-    Column("credential", String(10), nullable=False),
-    Column("jti", String(64), nullable=False),
-    Column("method", String(12), nullable=False),
-    Column("path", String(500), nullable=False),
-    Column("status", SmallInteger, nullable=False),
-    Column("duration_us", Integer, nullable=False),
-    Column("backend_us", Integer, nullable=False),  # -1: the backend was not asked
-    Column("request_bytes", BigInteger, nullable=False),
-    Column("response_bytes", BigInteger, nullable=False),
-    Column("request_id", String(64), nullable=False),
-    Column("client_address", String(45), nullable=False),
-    Column("user_agent", String(200), nullable=False),
-    Column("reason", String(200), nullable=False),
-    Index(None, "version_id"),
-    Index(None, "client_id"),
-    Index(None, "request_id"),
-    Index(
-        "ix_log_record_failed", "version_id", sqlite_where=text("status >= 400"), postgresql_where=text("status >= 400")
-    ),
-)
+
+def record_table(name: str, into: MetaData) -> Table:
+    """A table of records: on SQLite one of many, on PostgreSQL the one that is split into a partition a day."""
+    return Table(
+        name,
+        into,
+        Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+        Column("node_id", Integer, nullable=False),
+        Column("version_id", Integer, nullable=False),  # 0: no API has that path
+        Column("client_id", String(40), nullable=False),
+        Column("credential", String(10), nullable=False),
+        Column("jti", String(64), nullable=False),
+        Column("method", String(12), nullable=False),
+        Column("path", String(500), nullable=False),
+        Column("status", SmallInteger, nullable=False),
+        Column("duration_us", Integer, nullable=False),
+        Column("backend_us", Integer, nullable=False),  # -1: the backend was not asked
+        Column("request_bytes", BigInteger, nullable=False),
+        Column("response_bytes", BigInteger, nullable=False),
+        Column("request_id", String(64), nullable=False),
+        Column("client_address", String(45), nullable=False),
+        Column("user_agent", String(200), nullable=False),
+        Column("reason", String(200), nullable=False),
+        Index(f"ix_{name}_version_id", "version_id"),
+        Index(f"ix_{name}_client_id", "client_id"),
+        Index(f"ix_{name}_request_id", "request_id"),
+        Index(f"ix_{name}_failed", "version_id", sqlite_where=FAILED, postgresql_where=FAILED),
+        postgresql_partition_by="RANGE (id)",
+    )
+
+
+FIRST = "log_record"  # SQLite: of installations from before there was a table a day. PostgreSQL: what is split
+FAILED = text("status >= 400")
+record = record_table(FIRST, MetaData(naming_convention=NAMES))
 batch = Table(
     "log_batch",
     metadata,
@@ -81,6 +88,13 @@ hour = Table(
     Column("status_class", SmallInteger, primary_key=True),  # 2 for 2xx
     Column("requests", Integer, nullable=False),
     Column("duration_us", BigInteger, nullable=False),
+)
+segment = Table(
+    "log_segment",
+    metadata,
+    Column("start_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("name", String(40), nullable=False),
+    Column("rows", BigInteger, nullable=False),
 )
 COLUMNS = [str(column.name) for column in record.columns]  # plain ones: orjson takes no other keys
 
@@ -133,12 +147,15 @@ class Store:
             yield connection
 
     def prepare(self) -> None:
+        from .segments import take_over
+
         with self.writing() as connection:
             metadata.create_all(connection)
+            take_over(connection)
 
     def ready(self) -> None:
         with self.engine.connect() as connection:
-            connection.execute(text("SELECT 1 FROM log_record LIMIT 1"))
+            connection.execute(text("SELECT 1 FROM log_segment LIMIT 1"))
 
     @contextlib.contextmanager
     def reading(self, seconds: float = QUERY_S) -> Iterator[Connection]:
@@ -160,6 +177,9 @@ def _roomy(connection: Any, _record: Any) -> None:
     """The pages that a group of batches touches fit, so none is written twice; and fewer, larger checkpoints."""
     connection.execute("PRAGMA cache_size = -32768")  # KiB; 2 MB by default
     connection.execute("PRAGMA wal_autocheckpoint = 16000")  # pages: 64 MB; 4 MB by default
+    connection.execute(
+        "PRAGMA secure_delete = FAST"
+    )  # some builds overwrite what is dropped, which takes six times as long
 
 
 @contextlib.contextmanager

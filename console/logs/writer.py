@@ -25,7 +25,8 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from .store import COLUMNS, EPOCH_US, SEQUENCE_BITS, Store, batch, hour
+from .segments import place
+from .store import COLUMNS, EPOCH_US, FIRST, SEQUENCE_BITS, Store, batch, hour
 
 MOST_WAITING = 64
 MOST_TOGETHER = 32
@@ -127,7 +128,7 @@ class Writer:
         numbered = [
             ((row[0] - EPOCH_US + i // turn) << SEQUENCE_BITS | self._next(), *row[1:]) for i, row in enumerate(rows)
         ]
-        _insert_rows(connection, numbered)
+        insert_rows(connection, numbered)
         _add_hours(connection, rows)
 
     def _next(self) -> int:
@@ -148,22 +149,34 @@ class Writer:
         return fresh
 
 
-def _insert_rows(connection: Connection, rows: list[Row]) -> None:
-    if connection.dialect.name == "sqlite":
-        raw: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-        marks = ",".join("?" * len(COLUMNS))
-        try:
-            raw.executemany(f"INSERT INTO log_record ({','.join(COLUMNS)}) VALUES ({marks})", rows)  # noqa: S608
-        except sqlite3.IntegrityError as problem:
-            raise IntegrityError("INSERT INTO log_record", None, problem) from problem
-        return
+def insert_rows(connection: Connection, rows: list[Row]) -> None:
+    """Rows that begin with their id, in the tables of their days."""
+    rows.sort(key=itemgetter(0))
+    for name, part in place(connection, rows):
+        if connection.dialect.name == "sqlite":
+            _insert_many(connection, name, part)
+        else:
+            _copy(connection, part)
+
+
+def _insert_many(connection: Connection, name: str, rows: list[Row]) -> None:
+    raw: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    marks = ",".join("?" * len(COLUMNS))
+    try:
+        raw.executemany(f"INSERT INTO {name} ({','.join(COLUMNS)}) VALUES ({marks})", rows)  # noqa: S608
+    except sqlite3.IntegrityError as problem:
+        raise IntegrityError(f"INSERT INTO {name}", None, problem) from problem
+
+
+def _copy(connection: Connection, rows: list[Row]) -> None:
+    """Into the table that is split: PostgreSQL finds each row's partition."""
     cursor = connection.connection.cursor()
     try:
-        with cursor.copy(f"COPY log_record ({','.join(COLUMNS)}) FROM STDIN") as copy:
+        with cursor.copy(f"COPY {FIRST} ({','.join(COLUMNS)}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
     except psycopg.IntegrityError as problem:  # past SQLAlchemy, which would have said it its way
-        raise IntegrityError("COPY log_record", None, problem) from problem
+        raise IntegrityError(f"COPY {FIRST}", None, problem) from problem
 
 
 def _add_hours(connection: Connection, rows: list[Row]) -> None:

@@ -21,6 +21,7 @@ from console.gateway.envoy_program import UnixConnection, envoy_binary
 
 from . import load, proc
 from .options import CHECKOUT, Options, needs
+from .records import segments
 from .report import Report, median, ratio
 from .tokens import fetch_token, token_request
 from .world import BACKEND_PORT, GATEWAY_PORT, KINDS, PATH, Installation, World, installed, make_world
@@ -121,8 +122,10 @@ def _counts(where: Installation) -> tuple[int, int, int]:
     """Calls by Envoy's count, records, and different request ids among these."""
     calls = _envoys_count(where)
     with closing(sqlite3.connect(f"file:{where.home}/logs.db?mode=ro", uri=True)) as logs:
-        records, different = logs.execute("SELECT count(*), count(DISTINCT request_id) FROM log_record").fetchone()
-    return calls, records, different
+        ids = [
+            request_id for name in segments(logs) for (request_id,) in logs.execute(f"SELECT request_id FROM {name}")
+        ]
+    return calls, len(ids), len(set(ids))
 
 
 def _envoys_count(where: Installation) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from . import proc
 from .options import Options
-from .records import COLUMNS, Batch, make_batch
+from .records import COLUMNS, Batch, make_batch, segments
 from .report import Report, median, ratio
 from .world import CONSOLE_PORT, OTHER_PORT, Installation, installed, make_world
 
@@ -68,7 +68,7 @@ class Console:
     def check(self) -> int:
         """Every row that was sent, exactly once; how many."""
         with closing(sqlite3.connect(self.where.home / "logs.db")) as logs:
-            kept = [request_id for (request_id,) in logs.execute("SELECT request_id FROM log_record")]
+            kept = [i for name in segments(logs) for (i,) in logs.execute(f"SELECT request_id FROM {name}")]
             (counted,) = logs.execute("SELECT sum(requests) FROM log_hour").fetchone()
         if not len(kept) == len(self.sent) == counted or set(kept) != self.sent:
             raise AssertionError(f"{len(self.sent):,} sent, {len(kept):,} kept, {counted:,} in the hourly sums")
@@ -81,12 +81,13 @@ class Plain:
     def __init__(self, like: Path, file: Path) -> None:
         with closing(sqlite3.connect(like)) as logs:
             schema = [sql for (sql,) in logs.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
+            self.table = segments(logs)[-1]
         self.database = sqlite3.connect(file, isolation_level=None)
         for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", *schema):
             self.database.execute(statement)
 
     def write(self, batches: list[Batch]) -> Speed:
-        insert = f"INSERT INTO log_record ({','.join(COLUMNS)}) VALUES ({','.join('?' * len(COLUMNS))})"
+        insert = f"INSERT INTO {self.table} ({','.join(COLUMNS)}) VALUES ({','.join('?' * len(COLUMNS))})"
         began, cpu = time.perf_counter(), time.process_time()
         for batch in batches:
             self.database.execute("BEGIN IMMEDIATE")
@@ -100,8 +101,10 @@ def run(options: Options) -> Report:
     with ExitStack() as servers:
         consoles = dict(_start(servers, options))
         ours = consoles["ours"].where
-        plain = Plain(ours.home / "logs.db", ours.home / "plain.db")
         chance = random.Random(SEED)
+        for console in consoles.values():
+            console.push([make_batch(chance, 1)])  # makes the table of today
+        plain = Plain(ours.home / "logs.db", ours.home / "plain.db")
         for turn in range(-1, options.rounds):
             for size in SIZES:
                 batches = [make_batch(chance, size) for _ in range(ROWS // size)]

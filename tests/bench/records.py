@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,12 @@ ATTRIBUTES = (
     "http.request.body.size", "http.response.body.size", "gatewright.request_id", "client.address",
     "user_agent.original", "gatewright.reason",
 )  # fmt: skip
+
+
+def segments(logs: sqlite3.Connection) -> list[str]:
+    """The tables that hold records, also in a checkout that has one only."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND (name GLOB 'log_d2*' OR name = 'log_record') ORDER BY name"
+    return [name for (name,) in logs.execute(query)]
 
 
 @dataclass(frozen=True)

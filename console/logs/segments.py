@@ -1,0 +1,191 @@
+"""A table a day, none much larger than a million rows; each holds an unbroken range of ids, and no two overlap.
+
+Small tables keep their indexes in the cache, so a row costs the same to write however many there are; and a day goes by
+dropping its table. On PostgreSQL the same ranges are partitions of one table, which the server looks through by itself.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, Table, func, inspect, select, text
+
+from .store import FIRST, LAST_ID, SEQUENCE_BITS, id_at, moment_of, record, record_table, segment
+
+MOST_ROWS = 1_000_000
+DAY_IDS = 86_400_000_000 << SEQUENCE_BITS
+BEFORE = "log_record_before"  # PostgreSQL: what was one table before there were partitions
+OLDER = frozenset({FIRST, BEFORE})
+Row = tuple[Any, ...]
+
+
+@dataclass
+class Segment:
+    start: int  # the lowest id it may hold
+    name: str
+    rows: int
+
+    def covers_day_of(self, record_id: int) -> bool:
+        return self.name in OLDER or self.start // DAY_IDS == record_id // DAY_IDS
+
+    @property
+    def day_end(self) -> int:
+        return LAST_ID if self.name in OLDER else (self.start // DAY_IDS + 1) * DAY_IDS
+
+
+@lru_cache(maxsize=4096)
+def table_named(name: str) -> Table:
+    return record if name == FIRST else record_table(name, MetaData())
+
+
+def catalogue(connection: Connection) -> list[Segment]:
+    """Oldest first."""
+    return [Segment(*row) for row in connection.execute(select(segment).order_by(segment.c.start_id))]
+
+
+def tables(connection: Connection, low: int = 0, high: int = LAST_ID) -> list[Table]:
+    """Those that may hold an id from ``low`` up to, not including, ``high``; newest first."""
+    if connection.dialect.name != "sqlite":
+        return [record]
+    return [table_named(one.name) for one, end in reversed(_with_ends(connection)) if one.start < high and end > low]
+
+
+def place(connection: Connection, rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Which table takes which of ``rows`` (sorted by id, which comes first in each); tables are made as they are needed."""
+    known, ids = catalogue(connection), [row[0] for row in rows]
+    at = 0
+    while at < len(rows):
+        number = _covering(connection, known, ids[at])
+        following = known[number + 1].start if number + 1 < len(known) else LAST_ID
+        until = bisect_left(ids, min(known[number].day_end, following), at)
+        yield known[number].name, rows[at:until]
+        known[number].rows += until - at
+        connection.execute(
+            segment.update().where(segment.c.start_id == known[number].start).values(rows=segment.c.rows + until - at)
+        )
+        at = until
+
+
+def _covering(connection: Connection, known: list[Segment], record_id: int) -> int:
+    """The place in ``known`` of the segment that takes this id."""
+    number = bisect_right([one.start for one in known], record_id) - 1
+    if number < 0 or not known[number].covers_day_of(record_id):
+        return _add(connection, known, record_id // DAY_IDS * DAY_IDS)
+    one = known[number]
+    if one.rows >= MOST_ROWS and connection.dialect.name == "sqlite":
+        # the next table begins behind the last row of this one; what comes late still finds its place
+        last = connection.scalar(select(func.max(table_named(one.name).c.id))) or one.start
+        if last < record_id:
+            return _add(connection, known, last + 1)
+    return number
+
+
+def _add(connection: Connection, known: list[Segment], start: int) -> int:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('log segments'))"))
+        known[:] = catalogue(connection)  # another writer may have made it while this one waited
+    starts = [one.start for one in known]
+    if start not in starts:
+        day = f"log_d{moment_of(start):%Y%m%d}"
+        taken = {one.name for one in known}
+        name = next(n for n in (day, *(f"{day}_{i}" for i in range(2, 10_000))) if n not in taken)
+        following = next((s for s in starts if s > start), LAST_ID)
+        _create(connection, name, start, min((start // DAY_IDS + 1) * DAY_IDS, following))
+        connection.execute(segment.insert().values(start_id=start, name=name, rows=0))
+        known.insert(bisect_left(starts, start), Segment(start, name, 0))
+    return [one.start for one in known].index(start)
+
+
+def _create(connection: Connection, name: str, start: int, end: int) -> None:
+    if connection.dialect.name == "sqlite":
+        table_named(name).create(connection)
+        return
+    # attached, not made as a partition: that would wait for every reader, and every reader for that
+    connection.execute(text(f"CREATE TABLE {name} (LIKE {FIRST} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
+    connection.execute(text(f"ALTER TABLE {FIRST} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})"))
+
+
+def of_before(connection: Connection, moment: datetime) -> list[Segment]:
+    """Those that hold nothing younger."""
+    return [one for one, end in _with_ends(connection) if end <= id_at(moment)]
+
+
+def _with_ends(connection: Connection) -> list[tuple[Segment, int]]:
+    """Oldest first, each with the lowest id that it does not hold."""
+    known = catalogue(connection)
+    following = [*(one.start for one in known[1:]), LAST_ID]
+    return [(one, min(one.day_end, end)) for one, end in zip(known, following, strict=False)]
+
+
+def drop(connection: Connection, one: Segment) -> int:
+    """How many records went with it; 0 when another process dropped it a moment ago."""
+    if connection.execute(segment.delete().where(segment.c.start_id == one.start)).rowcount == 0:
+        return 0
+    connection.execute(text(f"DROP TABLE {one.name}"))
+    return one.rows
+
+
+def oldest(connection: Connection) -> Segment | None:
+    """The one that goes first; never the one that is written to now."""
+    known = catalogue(connection)
+    return known[0] if len(known) > 1 else None
+
+
+def size_bytes(connection: Connection) -> int:
+    """What records take on disk."""
+    if connection.dialect.name == "sqlite":
+        pages, free, size = (
+            connection.scalar(text(f"PRAGMA {n}")) for n in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+    query = text(
+        "SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0) FROM pg_inherits WHERE inhparent = :t ::regclass"
+    )
+    return int(connection.scalar(query, {"t": FIRST}) or 0)
+
+
+def take_over(connection: Connection) -> None:
+    """Make the catalogue of an installation that kept all its records in one table: nothing is copied."""
+    if connection.dialect.name == "postgresql":
+        _take_over_postgresql(connection)
+    elif inspect(connection).has_table(FIRST) and not catalogue(connection):
+        end = _note_first(connection, FIRST)
+        if end:
+            _add(connection, catalogue(connection), end)
+
+
+def _note_first(connection: Connection, name: str) -> int:
+    """The old table as the first segment; where the next one begins. 0: it was empty, and is gone."""
+    last = connection.scalar(text(f"SELECT max(id) FROM {name}"))  # noqa: S608 - a name of ours
+    if last is None:
+        connection.execute(text(f"DROP TABLE {name}"))
+        return 0
+    count = connection.scalar(text(f"SELECT count(*) FROM {name}"))  # noqa: S608
+    connection.execute(segment.insert().values(start_id=0, name=name, rows=count))
+    return int(last) + 1
+
+
+def _take_over_postgresql(connection: Connection) -> None:
+    kind = connection.scalar(text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:t)"), {"t": FIRST})
+    if kind == "p":
+        return
+    if kind is not None:
+        _rename_first(connection)
+    record.create(connection)
+    end = _note_first(connection, BEFORE) if kind is not None else 0
+    if end:
+        connection.execute(text(f"ALTER TABLE {FIRST} ATTACH PARTITION {BEFORE} FOR VALUES FROM (0) TO ({end})"))
+        _add(connection, catalogue(connection), end)
+
+
+def _rename_first(connection: Connection) -> None:
+    """Index names are the schema's, and the new table wants them."""
+    names = connection.scalars(text("SELECT indexname FROM pg_indexes WHERE tablename = :t"), {"t": FIRST}).all()
+    for name in names:
+        connection.execute(text(f"ALTER INDEX {name} RENAME TO {name}_before"))
+    connection.execute(text(f"ALTER TABLE {FIRST} RENAME TO {BEFORE}"))
