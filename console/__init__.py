@@ -84,13 +84,14 @@ def _register(app: Flask) -> None:
     from .credentials import views as credentials
     from .gateway import views as gateway
     from .home import views as home
+    from .logs import analytics_views as analytics
     from .logs import views as logs
     from .tokens import inspector
     from .tokens import views as tokens
 
     for module in (
         home, accounts, people, profile, apis, lifecycle, catalog, applications, approvals, credentials,
-        keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, audit,
+        keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics, audit,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
 

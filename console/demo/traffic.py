@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 import uuid
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,8 +14,9 @@ from ..apis.models import ApiVersion
 from ..applications.queries import subscribers
 from ..db import db, now
 from ..gateway.models import Node
-from ..logs.store import COLUMNS, EPOCH_US, SEQUENCE_BITS
-from ..logs.writer import Row, add_hours, insert_rows
+from ..logs import rollups
+from ..logs.store import EPOCH_US, SEQUENCE_BITS
+from ..logs.writer import Row, insert_rows
 from ..runtime import runtime
 from .world import CALLS, Call
 
@@ -84,17 +84,10 @@ def _sources() -> list[Source]:
 
 
 def _flush(block: list[Row]) -> None:
-    status, version, spent = (COLUMNS.index(name) for name in ("status", "version_id", "duration_us"))
-    sums: Counter[tuple[int, int, int]] = Counter()
-    times: Counter[tuple[int, int, int]] = Counter()
-    for row in block:
-        key = (row[0] // 3_600_000_000, row[version], row[status] // 100)
-        sums[key] += 1
-        times[key] += row[spent]
     numbered = [(((row[0] - EPOCH_US) << SEQUENCE_BITS) | (i & 4095), *row[1:]) for i, row in enumerate(block)]
     with runtime().logs.writing() as connection:
         insert_rows(connection, numbered)
-        add_hours(connection, {key: (count, times[key]) for key, count in sums.items()})
+        rollups.add(connection, block)
 
 
 def records(count: int, sources: list[Source], node_ids: list[int], seed: int = 7) -> Iterator[Row]:

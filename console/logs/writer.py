@@ -14,7 +14,6 @@ import random
 import sqlite3
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -25,8 +24,9 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from . import rollups
 from .segments import place
-from .store import COLUMNS, EPOCH_US, FIRST, SEQUENCE_BITS, Store, batch, hour
+from .store import COLUMNS, EPOCH_US, FIRST, SEQUENCE_BITS, Store, batch
 
 MOST_WAITING = 64
 MOST_TOGETHER = 32
@@ -129,7 +129,7 @@ class Writer:
             ((row[0] - EPOCH_US + i // turn) << SEQUENCE_BITS | self._next(), *row[1:]) for i, row in enumerate(rows)
         ]
         insert_rows(connection, numbered)
-        _add_hours(connection, rows)
+        rollups.add(connection, rows)
 
     def _next(self) -> int:
         return next(self.sequence) & ((1 << SEQUENCE_BITS) - 1)
@@ -177,32 +177,3 @@ def _copy(connection: Connection, rows: list[Row]) -> None:
                 copy.write_row(row)
     except psycopg.IntegrityError as problem:  # past SQLAlchemy, which would have said it its way
         raise IntegrityError(f"COPY {FIRST}", None, problem) from problem
-
-
-def _add_hours(connection: Connection, rows: list[Row]) -> None:
-    status, version, duration = (COLUMNS.index(name) for name in ("status", "version_id", "duration_us"))
-    requests: Counter[tuple[int, int, int]] = Counter()
-    spent: Counter[tuple[int, int, int]] = Counter()
-    for row in rows:
-        key = (row[0] // 3_600_000_000, row[version], row[status] // 100)
-        requests[key] += 1
-        spent[key] += row[duration]
-    add_hours(connection, {key: (count, spent[key]) for key, count in requests.items()})
-
-
-def add_hours(connection: Connection, sums: dict[tuple[int, int, int], tuple[int, int]]) -> None:
-    if connection.dialect.name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert
-    else:
-        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
-    statement = insert(hour)
-    statement = statement.on_conflict_do_update(
-        index_elements=[hour.c.hour, hour.c.version_id, hour.c.status_class],
-        set_={
-            "requests": hour.c.requests + statement.excluded.requests,
-            "duration_us": hour.c.duration_us + statement.excluded.duration_us,
-        },
-    )
-    names = ("hour", "version_id", "status_class", "requests", "duration_us")
-    # in one order everywhere, so that two writers on PostgreSQL never wait for each other in a circle
-    connection.execute(statement, [dict(zip(names, (*k, *v), strict=True)) for k, v in sorted(sums.items())])

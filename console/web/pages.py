@@ -37,6 +37,7 @@ NAVIGATION = (
     Entry("Approvals", "shield-check", "approvals.index", P.READ_ALL_APPLICATIONS, "People", count=True),
     Entry("People", "users", "people.index", P.READ_PEOPLE, "People"),
     Entry("Request logs", "scroll-text", "logs.index", P.READ_LOGS, "Traffic"),
+    Entry("Analytics", "activity", "analytics.index", P.READ_APPLICATIONS, "Traffic"),
     Entry("Nodes", "server", "gateway.index", P.READ_NODES, "Traffic"),
     Entry("Token inspector", "lock", "inspector.index", P.SIGNED_IN, "Tokens"),
     Entry("Leak check", "shield-alert", "leaks.index", P.READ_APPLICATIONS, "Tokens"),
