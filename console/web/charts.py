@@ -20,9 +20,11 @@ def install(app: Flask) -> None:
     app.add_template_global(share_bar)
 
 
-def bars(buckets: Sequence[Bucket], since: datetime, until: datetime, *, height: int = HEIGHT) -> Markup:
+def bars(
+    buckets: Sequence[Bucket], since: datetime, until: datetime, *, height: int = HEIGHT, width: int = 760
+) -> Markup:
     """Requests over time, by class; drawn twice so that the labels keep their size on phones."""
-    return _bars(buckets, since, until, 760, height, "desk") + _bars(buckets, since, until, 330, height, "phone")
+    return _bars(buckets, since, until, width, height, "desk") + _bars(buckets, since, until, 330, height, "phone")
 
 
 def _bars(buckets: Sequence[Bucket], since: datetime, until: datetime, width: int, height: int, cls: str) -> Markup:
