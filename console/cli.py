@@ -19,6 +19,8 @@ from .errors import Refused
 if TYPE_CHECKING:
     from flask import Flask
 
+    from .audit.proof import Verdict
+
 
 @click.group(help="A web console for running APIs.")
 @click.version_option(__version__, prog_name="gatewright")
@@ -209,12 +211,19 @@ def audit() -> None:
 
 @audit.command("verify")
 def audit_verify() -> None:
-    """Prove that no entry was altered, left out or slipped in."""
-    from .audit.actions import verify
+    """Prove that no entry was altered, removed, slipped in or put elsewhere, and that every checkpoint holds."""
+    from .audit.checkpoints import verify
 
     app = _app()
     with app.app_context():
         verdict = verify()
-    if verdict.broken_at is not None:
-        raise Refused(f"The trail is broken at entry {verdict.broken_at}: it, or one before it, was altered.")
-    click.echo(f"{verdict.entries} entries, every link holds.")
+    _tell(verdict)
+
+
+def _tell(verdict: Verdict) -> None:
+    if verdict.broken is not None:
+        raise Refused(
+            f"The trail is broken at entry {verdict.broken_at} ({verdict.broken.fault}). {verdict.broken.why}"
+        )
+    signed = f"signed up to entry {verdict.signed}" if verdict.signed else "not signed yet"
+    click.echo(f"{verdict.entries} entries, every link holds; {verdict.checkpoints} checkpoints, {signed}.")

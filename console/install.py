@@ -12,6 +12,7 @@ from sqlalchemy import inspect, text
 from . import resource
 from .accounts.actions import create_admin, make_setup_link
 from .accounts.queries import has_people
+from .audit.checkpoints import KEY as AUDIT_CHECKPOINTS
 from .credentials.secrets import sealed
 from .credentials.signing import ensure_signing_keys
 from .db import db, unit_of_work
@@ -84,7 +85,7 @@ def prepare(app: Flask) -> Prepared:
 
 def check_keys() -> None:
     """A wrong key-encryption key is noticed here, before anything is served."""
-    for name in ("pepper", "audit", "dpop"):
+    for name in ("pepper", "audit", AUDIT_CHECKPOINTS, "dpop"):
         sealed(name)
 
 

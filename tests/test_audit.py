@@ -13,7 +13,8 @@ from flask import Flask
 from sqlalchemy import delete, select, update
 
 from console.accounts.models import Person
-from console.audit.actions import record, verify
+from console.audit.actions import record
+from console.audit.checkpoints import verify
 from console.audit.models import Action, AuditEntry
 from console.cli import cli
 from console.config import Config
@@ -162,7 +163,7 @@ def test_long_trails_are_read_page_by_page(app: Flask, sign_in: SignIn) -> None:
 def test_the_command_line_proves_it(app: Flask, config: Config, world: World) -> None:
     environ = {"GATEWRIGHT_HOME": str(config.home)}
     said = CliRunner().invoke(cli, ["audit", "verify"], env=environ)
-    assert said.output == f"{len(trail(app))} entries, every link holds.\n"
+    assert said.output == f"{len(trail(app))} entries, every link holds; 0 checkpoints, not signed yet.\n"
     with app.app_context(), unit_of_work():
         db.session.execute(update(AuditEntry).where(AuditEntry.id == 2).values(actor="eve"))
     broken = CliRunner().invoke(cli, ["audit", "verify"], env=environ).exception

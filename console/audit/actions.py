@@ -1,21 +1,29 @@
-"""`record` writes one entry, chained to the one before; `verify` proves the chain."""
+"""`record` writes one entry, chained to the one before.
+
+Each entry has two links. ``hash`` is public: SHA-256 over the entry and the ``hash`` before (proof.py), which checkpoints
+sign and anybody can check. ``chain`` is HMAC-SHA-256 under a sealed key: without it, whoever may write to the database could
+alter what no checkpoint covers yet, make the hashes after it anew, and have them signed by the next one.
+
+Two forms: an entry whose ``session`` is None was written before there were public links, and its ``chain`` covers the
+``chain`` before and its members one by one; since then it covers ``hash``, which covers the rest.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ..credentials.secrets import sealed
 from ..db import db, now, serialise
-from .models import Action, AuditEntry
+from . import proof
+from .models import Action, AuditCheckpoint, AuditEntry
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,7 @@ class Origin:
 
     address: str = ""
     request_id: str = ""
+    session: str = ""  # the beginning of the browser session's stored hash: it tells sessions apart and opens none
 
 
 origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 - Origin is frozen
@@ -35,6 +44,7 @@ def record(
     """Write down that ``by`` (a person, or None for the system) did ``action`` to ``subject`` (a saved model row)."""
     serialise("audit")
     last = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1)).first()
+    checkpoint = db.session.scalar(select(func.max(AuditCheckpoint.number)))
     where = origin.get()
     entry = AuditEntry(
         id=last.id + 1 if last else 1,
@@ -48,43 +58,28 @@ def record(
         changes=_plain(changes or {}),
         address=where.address,
         request_id=where.request_id,
+        session=where.session,
+        checkpoint=checkpoint or 0,
     )
-    entry.chain = link(last.chain if last else "", entry)
+    entry.hash = proof.link(last.hash if last else "", entry.said)
+    entry.chain = link("", entry)
     db.session.add(entry)
     db.session.flush()
     return entry
 
 
 def link(before: str, entry: AuditEntry) -> str:
-    """HMAC-SHA-256 over the link before and everything the entry says; who lacks the sealed key cannot make one."""
+    """``chain``, as it must be; ``before`` is the one before, which matters to the first form only."""
+    message = entry.hash.encode() if entry.session is not None else before.encode() + _first_form(entry)
+    return hmac.new(sealed("audit"), message, hashlib.sha256).hexdigest()
+
+
+def _first_form(entry: AuditEntry) -> bytes:
     said = [
         entry.id, entry.at.isoformat(timespec="microseconds"), entry.actor_id, entry.actor, entry.action,
         entry.subject_kind, entry.subject_id, entry.subject, entry.changes, entry.address, entry.request_id,
     ]  # fmt: skip
-    message = before.encode() + orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    return hmac.new(sealed("audit"), message, hashlib.sha256).hexdigest()
-
-
-@dataclass(frozen=True)
-class Verdict:
-    entries: int
-    broken_at: int | None  # the first entry that does not hold, or whose place is empty
-
-
-def verify() -> Verdict:
-    """Walk the whole trail. A changed, missing or inserted entry breaks it; so does a cut-off tail, seen by a note of
-    the count kept elsewhere (print it and compare)."""
-    before, count = "", 0
-    for entry in _all():
-        count += 1
-        if entry.id != count or not hmac.compare_digest(entry.chain, link(before, entry)):
-            return Verdict(count, count)
-        before = entry.chain
-    return Verdict(count, None)
-
-
-def _all() -> Iterator[AuditEntry]:
-    yield from db.session.scalars(select(AuditEntry).order_by(AuditEntry.id).execution_options(yield_per=500))
+    return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
 
 
 def _identity(subject: Any) -> Any:

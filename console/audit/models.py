@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -83,5 +83,35 @@ class AuditEntry(Model):
     subject: Mapped[str] = mapped_column(String(200))
     changes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     address: Mapped[str] = mapped_column(String(45), default="")
-    request_id: Mapped[str] = mapped_column(String(64), default="")
-    chain: Mapped[str] = mapped_column(String(64))
+    request_id: Mapped[str] = mapped_column(String(64), default="", index=True)
+    session: Mapped[str | None] = mapped_column(String(12), index=True)  # None: written before there was this column
+    checkpoint: Mapped[int] = mapped_column(default=0)  # the last one when this was written
+    hash: Mapped[str] = mapped_column(String(64), default="")  # anybody can check it
+    chain: Mapped[str] = mapped_column(String(64))  # only this installation could make it
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """All that the links cover, as proof.py and an export write it."""
+        names = ["id", "actor_id", "actor", "action", "subject_kind", "subject_id", "subject", "changes", "address"]
+        names += ["request_id"] if self.session is None else ["request_id", "session", "checkpoint"]
+        at = self.at.astimezone(UTC).isoformat(timespec="microseconds")
+        return {"type": "entry", "at": at} | {name: getattr(self, name) for name in names}
+
+
+class AuditCheckpoint(Model):
+    """A signature over everything up to one entry. Entries have no gaps, so its id is also how many there were."""
+
+    __tablename__ = "audit_checkpoint"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # without gaps, too
+    entry_id: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(default=now)
+    kid: Mapped[str] = mapped_column(String(64))
+    signature: Mapped[str] = mapped_column(String(100))
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """All that the signature covers."""
+        at = self.at.astimezone(UTC).isoformat(timespec="microseconds")
+        said = {"type": "checkpoint", "number": self.number, "entry": self.entry_id, "hash": self.hash}
+        return said | {"at": at, "kid": self.kid}

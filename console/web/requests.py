@@ -34,7 +34,7 @@ def begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     g.started = time.perf_counter()
-    origin.set(Origin(request.remote_addr or "", g.request_id))
+    origin.set(Origin(request.remote_addr or "", g.request_id, session.reference()))
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     if request.method in SAFE:
         database.will_read()

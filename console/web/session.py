@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from ..db import db, now, unit_of_work
 from ..runtime import runtime
 
 SEEN_EVERY = timedelta(minutes=5)
+REFERENCE = 12  # hexadecimal digits
 ANONYMOUS_LASTS = timedelta(hours=1)
 
 
@@ -40,6 +42,11 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
     @property
     def digest(self) -> str:
         return _digest(self.sid)
+
+    @property
+    def reference(self) -> str:
+        """For the audit trail: it tells sessions apart and opens none."""
+        return self.digest[:REFERENCE] if self.sid else ""
 
 
 class ServerSessions(SessionInterface):
@@ -99,6 +106,7 @@ def rotate() -> None:
     if current.sid:
         db.session.execute(delete(Row).where(Row.digest == current.digest))
     current.sid, current.modified = secrets.token_urlsafe(32), True
+    origin.set(replace(origin.get(), session=current.reference))
     db.session.execute(delete(Row).where(Row.expires_at < now()))  # a good moment to forget what has ended
 
 
@@ -121,7 +129,9 @@ def note_seen() -> None:
 
 def _end_stolen(row: Row) -> None:
     digest, person_id = row.digest, row.person_id
-    origin.set(Origin(request.remote_addr or ""))  # else it is that of this thread's request before
+    origin.set(
+        Origin(request.remote_addr or "", session=digest[:REFERENCE])
+    )  # else it is that of this thread's request before
     db.session.rollback()
     with unit_of_work():
         gone = db.session.execute(delete(Row).where(Row.digest == digest))
@@ -134,6 +144,11 @@ def tell_if_stolen() -> None:
     current = session._get_current_object()  # type: ignore[attr-defined]
     if getattr(current, "stolen", False):
         flash("That session was opened in another browser, so it has been ended. Sign in again.", "bad")
+
+
+def reference() -> str:
+    """Of the session that this request came with."""
+    return str(getattr(session._get_current_object(), "reference", ""))  # type: ignore[attr-defined]
 
 
 def _browser(request: Request) -> str:
