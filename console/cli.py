@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -220,10 +220,45 @@ def audit_verify() -> None:
     _tell(verdict)
 
 
+@audit.command("export")
+@click.option("--out", required=True, type=click.File("wb", atomic=True), help="The file; - for standard output.")
+def audit_export(out: BinaryIO) -> None:
+    """Write the whole trail, with its proof, into one file."""
+    from .audit.export import lines, take_away
+    from .db import unit_of_work
+    from .install import upgrade_databases
+
+    app = _app()
+    upgrade_databases(app)
+    with app.app_context():
+        with unit_of_work():
+            last = take_away()
+        out.writelines(lines(last))
+    click.echo(f"{last.entry_id} entries, checkpoints: {last.number}, signed with the key {last.kid}.", err=True)
+
+
+@audit.command("check")
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--key", default="", help="The public key that must have signed it, or its id. The audit page shows both."
+)
+def audit_check(file: BinaryIO, key: str) -> None:
+    """Check an export. Needs no installation: run it wherever the file is."""
+    from .audit.check import check
+
+    checked = check(file, key)
+    _tell(checked.verdict)
+    click.echo(f"Written by {checked.head.get('installation', '?')} at {checked.head['at']}.")
+    if not key:
+        click.echo(
+            f"Signed with the key {checked.head['kid']}. Compare it with the one you know, or give it with --key."
+        )
+
+
 def _tell(verdict: Verdict) -> None:
     if verdict.broken is not None:
         raise Refused(
             f"The trail is broken at entry {verdict.broken_at} ({verdict.broken.fault}). {verdict.broken.why}"
         )
     signed = f"signed up to entry {verdict.signed}" if verdict.signed else "not signed yet"
-    click.echo(f"{verdict.entries} entries, every link holds; {verdict.checkpoints} checkpoints, {signed}.")
+    click.echo(f"{verdict.entries} entries, every link holds; checkpoints: {verdict.checkpoints}, {signed}.")

@@ -163,7 +163,7 @@ def test_long_trails_are_read_page_by_page(app: Flask, sign_in: SignIn) -> None:
 def test_the_command_line_proves_it(app: Flask, config: Config, world: World) -> None:
     environ = {"GATEWRIGHT_HOME": str(config.home)}
     said = CliRunner().invoke(cli, ["audit", "verify"], env=environ)
-    assert said.output == f"{len(trail(app))} entries, every link holds; 0 checkpoints, not signed yet.\n"
+    assert said.output == f"{len(trail(app))} entries, every link holds; checkpoints: 0, not signed yet.\n"
     with app.app_context(), unit_of_work():
         db.session.execute(update(AuditEntry).where(AuditEntry.id == 2).values(actor="eve"))
     broken = CliRunner().invoke(cli, ["audit", "verify"], env=environ).exception

@@ -292,7 +292,7 @@ def test_a_machine_and_the_command_line_have_none(kept: Flask) -> None:
 def test_the_command_line_names_what_is_wrong(kept: Flask, config: Config) -> None:
     environ = {"GATEWRIGHT_HOME": str(config.home)}
     assert (
-        "10 entries, every link holds; 2 checkpoints, signed up to entry 8."
+        "10 entries, every link holds; checkpoints: 2, signed up to entry 8."
         in CliRunner().invoke(cli, ["audit", "verify"], env=environ).output
     )
     with kept.app_context(), unit_of_work():

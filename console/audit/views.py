@@ -17,7 +17,10 @@ from ..web.access import me, requires
 from ..web.htmx import render
 from . import queries
 from .actions import record
+from .checkpoints import last_checkpoint, public_key
+from .export import lines, take_away
 from .models import Action, AuditEntry
+from .proof import key_id
 
 blueprint = Blueprint("audit", __name__)
 P = Permission
@@ -47,9 +50,14 @@ def index() -> Response:
     found = queries.entries(before=request.args.get("before", None, int), **asked)
     page = found[: queries.PAGE]
     more = page[-1].id if len(found) > len(page) else None
-    return render(
-        "audit/index.html", part="audit/_rows.html", entries=page, more=more, asked=asked, actions=list(Action)
-    )
+    context: dict[str, Any] = {"entries": page, "more": more, "asked": asked, "actions": list(Action)}
+    return render("audit/index.html", part="audit/_rows.html", **context, proof=_proof())
+
+
+def _proof() -> dict[str, Any]:
+    """What somebody needs who checks an export elsewhere."""
+    public = public_key()
+    return {"key": public, "kid": key_id(public), "last": last_checkpoint()}
 
 
 @blueprint.get("/audit/<int:entry_id>")
@@ -71,6 +79,17 @@ def export() -> Response:
     rows = stream_with_context(_ndjson(asked) if form == "ndjson" else _csv(asked))
     kind = "application/x-ndjson" if form == "ndjson" else "text/csv"
     return Response(rows, mimetype=kind, headers={"Content-Disposition": f'attachment; filename="audit.{form}"'})
+
+
+@blueprint.get("/audit/proof")
+@requires(P.READ_AUDIT)
+def take_proof() -> Response:
+    """The whole trail with its proof, for `gatewright audit check`."""
+    db.session.rollback()
+    will_write()
+    rows = stream_with_context(lines(take_away(me())))
+    headers = {"Content-Disposition": 'attachment; filename="audit-proof.ndjson"'}
+    return Response(rows, mimetype="application/x-ndjson", headers=headers)
 
 
 def export_format() -> str:
