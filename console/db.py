@@ -6,6 +6,7 @@ changes at once queue instead of failing half way. Nothing outside this file com
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,8 +14,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, TypeDecorator, event, text
+from sqlalchemy import JSON, Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, event, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, registry
+
+from .errors import Refused
 
 NAMES = {
     "ix": "ix_%(column_0_label)s",
@@ -133,6 +137,37 @@ def unit_of_work() -> Iterator[None]:
         finish(ok=False)
         raise
     finish(ok=True)
+
+
+@contextmanager
+def limited(connection: Connection, seconds: float, advice: str) -> Iterator[None]:
+    """Queries of this connection end after ``seconds``; `Refused` says so, and the advice."""
+    limit = _sqlite_limit if connection.dialect.name == "sqlite" else _postgresql_limit
+    try:
+        with limit(connection, seconds):
+            yield
+    except (OperationalError, ProgrammingError) as problem:
+        if "interrupted" in str(problem) or "statement timeout" in str(problem):
+            raise Refused(f"That search looked for {seconds:.0f} seconds and gave up. {advice}") from None
+        raise
+
+
+@contextmanager
+def _sqlite_limit(connection: Connection, seconds: float) -> Iterator[None]:
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    deadline = time.monotonic() + seconds
+    raw.set_progress_handler(lambda: time.monotonic() > deadline, 20_000)
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+@contextmanager
+def _postgresql_limit(connection: Connection, seconds: float) -> Iterator[None]:
+    connection.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
+    yield
 
 
 def serialise(name: str) -> None:

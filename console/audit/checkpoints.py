@@ -74,6 +74,12 @@ def last_checkpoint() -> AuditCheckpoint | None:
     return db.session.scalars(select(AuditCheckpoint).order_by(AuditCheckpoint.number.desc()).limit(1)).first()
 
 
+def signed_by(entry_id: int) -> AuditCheckpoint | None:
+    """The first checkpoint that covers that entry."""
+    query = select(AuditCheckpoint).where(AuditCheckpoint.entry_id >= entry_id).order_by(AuditCheckpoint.entry_id)
+    return db.session.scalars(query.limit(1)).first()
+
+
 def entries(after: int = 0) -> Iterator[proof.Entry]:
     """In their order, a few hundred in memory at a time."""
     query = select(AuditEntry).order_by(AuditEntry.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -71,6 +72,18 @@ class Action(StrEnum):
     DEMO_FILLED = "demo.filled"
 
 
+# these say what is there, not what was and what is
+NO_STEPS = (".created", ".imported", ".exported", ".read", ".issued", ".requested", ".registered")
+
+
+@dataclass(frozen=True)
+class Change:
+    name: str
+    before: Any
+    after: Any
+    is_step: bool  # from ``before`` to ``after``; else ``before`` is None
+
+
 class AuditEntry(Model):
     __tablename__ = "audit_entry"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # the place in the chain, without gaps
@@ -88,6 +101,17 @@ class AuditEntry(Model):
     checkpoint: Mapped[int] = mapped_column(default=0)  # the last one when this was written
     hash: Mapped[str] = mapped_column(String(64), default="")  # anybody can check it
     chain: Mapped[str] = mapped_column(String(64))  # only this installation could make it
+
+    @property
+    def steps(self) -> list[Change]:
+        """What was before and what is after, as far as an action says both."""
+        says_both = not self.action.endswith(NO_STEPS)
+        return [
+            Change(k, v[0], v[1], True)
+            if says_both and isinstance(v, list) and len(v) == 2
+            else Change(k, None, v, False)
+            for k, v in self.changes.items()
+        ]
 
     @property
     def said(self) -> dict[str, Any]:

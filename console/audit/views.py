@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -14,10 +15,11 @@ from werkzeug.wrappers import Response
 from ..accounts.models import Permission
 from ..db import db, will_write
 from ..web.access import me, requires
-from ..web.htmx import render
+from ..web.forms import asked_moment
+from ..web.htmx import render, wants_part
 from . import queries
 from .actions import record
-from .checkpoints import last_checkpoint, public_key
+from .checkpoints import last_checkpoint, public_key, signed_by
 from .export import lines, take_away
 from .models import Action, AuditEntry
 from .proof import key_id
@@ -35,23 +37,34 @@ COLUMNS = (
     "changes",
     "address",
     "request_id",
+    "session",
+    "hash",
     "chain",
 )
 
 
-def _asked() -> dict[str, Any]:
-    return {name: request.args.get(name, "").strip()[:100] for name in ("action", "actor", "subject")}
+def _asked() -> queries.Question:
+    names = ("text", "actor", "action", "kind", "address", "request_id", "session")
+    said = {name: request.args.get(name, "").strip()[:100] for name in names}
+    return queries.Question(**said, since=asked_moment("since"), until=asked_moment("until"))
 
 
 @blueprint.get("/audit")
 @requires(P.READ_AUDIT)
 def index() -> Response:
     asked = _asked()
-    found = queries.entries(before=request.args.get("before", None, int), **asked)
+    found = queries.entries(asked, before=request.args.get("before", None, int))
     page = found[: queries.PAGE]
     more = page[-1].id if len(found) > len(page) else None
-    context: dict[str, Any] = {"entries": page, "more": more, "asked": asked, "actions": list(Action)}
-    return render("audit/index.html", part="audit/_rows.html", **context, proof=_proof())
+    context: dict[str, Any] = {"entries": page, "more": more, "asked": asked}
+    around = {} if wants_part() else _offered() | {"proof": _proof()}
+    return render("audit/index.html", part="audit/_rows.html", **context, **around)
+
+
+def _offered() -> dict[str, Any]:
+    """What the filters offer: actions by what they are done to, and kinds."""
+    groups = {name: list(actions) for name, actions in groupby(sorted(Action), lambda a: a.split(".")[0])}
+    return {"groups": groups, "kinds": queries.kinds()}
 
 
 def _proof() -> dict[str, Any]:
@@ -64,7 +77,7 @@ def _proof() -> dict[str, Any]:
 @requires(P.READ_AUDIT)
 def show(entry_id: int) -> Response:
     entry = db.get_or_404(AuditEntry, entry_id)
-    return render("audit/show.html", entry=entry)
+    return render("audit/show.html", entry=entry, signed=signed_by(entry.id))
 
 
 @blueprint.get("/audit/export")
@@ -74,7 +87,7 @@ def export() -> Response:
     asked, form = _asked(), export_format()
     db.session.rollback()
     will_write()
-    record(Action.AUDIT_EXPORTED, None, by=me(), name="audit trail", changes=asked | {"format": form})
+    record(Action.AUDIT_EXPORTED, None, by=me(), name="audit trail", changes=asked.parameters | {"format": form})
     db.session.flush()
     rows = stream_with_context(_ndjson(asked) if form == "ndjson" else _csv(asked))
     kind = "application/x-ndjson" if form == "ndjson" else "text/csv"
@@ -100,14 +113,14 @@ def _plain(entry: AuditEntry) -> dict[str, object]:
     return {name: getattr(entry, name) for name in COLUMNS}
 
 
-def _ndjson(asked: dict[str, Any]) -> Iterator[bytes]:
-    for entry in queries.all_entries(**asked):
+def _ndjson(asked: queries.Question) -> Iterator[bytes]:
+    for entry in queries.all_entries(asked):
         yield orjson.dumps(_plain(entry), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _csv(asked: dict[str, Any]) -> Iterator[str]:
+def _csv(asked: queries.Question) -> Iterator[str]:
     yield _line(COLUMNS)
-    for entry in queries.all_entries(**asked):
+    for entry in queries.all_entries(asked):
         yield _line([cell(orjson.dumps(v).decode() if isinstance(v, dict) else v) for v in _plain(entry).values()])
 
 

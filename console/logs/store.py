@@ -7,7 +7,6 @@ every index ends in time for free. Beside them a small table of hourly sums, kep
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -27,10 +26,8 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from ..db import NAMES, prepare_engine
-from ..errors import Refused
+from ..db import NAMES, limited, prepare_engine
 
 EPOCH_US = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp() * 1_000_000)
 SEQUENCE_BITS = 12
@@ -160,17 +157,8 @@ class Store:
     @contextlib.contextmanager
     def reading(self, seconds: float = QUERY_S) -> Iterator[Connection]:
         """A connection whose queries end after ``seconds`` (`Refused` says to narrow the question)."""
-        with self.engine.connect() as connection:
-            limit = _sqlite_limit if self.is_sqlite else _postgresql_limit
-            try:
-                with limit(connection, seconds):
-                    yield connection
-            except (OperationalError, ProgrammingError) as problem:
-                if "interrupted" in str(problem) or "statement timeout" in str(problem):
-                    raise Refused(
-                        f"That search looked for {seconds:.0f} seconds and gave up. Choose a shorter time or one API."
-                    ) from None
-                raise
+        with self.engine.connect() as connection, limited(connection, seconds, "Choose a shorter time or one API."):
+            yield connection
 
 
 def _roomy(connection: Any, _record: Any) -> None:
@@ -180,21 +168,3 @@ def _roomy(connection: Any, _record: Any) -> None:
     connection.execute(
         "PRAGMA secure_delete = FAST"
     )  # some builds overwrite what is dropped, which takes six times as long
-
-
-@contextlib.contextmanager
-def _sqlite_limit(connection: Connection, seconds: float) -> Iterator[None]:
-    raw = connection.connection.driver_connection
-    assert raw is not None
-    deadline = time.monotonic() + seconds
-    raw.set_progress_handler(lambda: time.monotonic() > deadline, 20_000)
-    try:
-        yield
-    finally:
-        raw.set_progress_handler(None, 0)
-
-
-@contextlib.contextmanager
-def _postgresql_limit(connection: Connection, seconds: float) -> Iterator[None]:
-    connection.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
-    yield

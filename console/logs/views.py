@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -23,9 +23,10 @@ from ..audit.actions import record as write_down
 from ..audit.models import Action
 from ..audit.views import cell, export_format
 from ..db import db, now, will_write
-from ..errors import NotFound, Refused
+from ..errors import NotFound
 from ..gateway.queries import node_names
 from ..web.access import me, requires
+from ..web.forms import asked_moment
 from ..web.htmx import render
 from . import explain, search
 from .store import COLUMNS, moment_of
@@ -72,18 +73,7 @@ def read_filters() -> Asked:
         for name in ("api", "application", "method", "path", "request_id", "range")
     }
     classes = tuple(c for c in args.getlist("status") if c in search.CLASSES)
-    return Asked(**said, classes=classes, since=_moment("since"), until=_moment("until"))
-
-
-def _moment(name: str) -> datetime | None:
-    text = request.args.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused(f"{text[:40]} is no time. Write it as 2026-11-23T12:00.") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return Asked(**said, classes=classes, since=asked_moment("since"), until=asked_moment("until"))
 
 
 def question_of(asked: Asked, only: Application | None) -> search.Question:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import wtforms
@@ -70,6 +71,18 @@ def an_email(form: wtforms.Form, field: wtforms.Field) -> None:
 def plain_text(form: wtforms.Form, field: wtforms.Field) -> None:
     if any(ord(c) < 32 and c not in "\n\r\t" for c in field.data or ""):
         raise ValidationError("This holds a character that cannot be shown.")
+
+
+def asked_moment(name: str) -> datetime | None:
+    """A time in the address, UTC unless it says otherwise."""
+    text = request.args.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise Refused(f"{text[:40]} is no time. Write it as 2026-11-23T12:00.") from None
 
 
 def once() -> str:
