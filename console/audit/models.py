@@ -66,6 +66,7 @@ class Action(StrEnum):
     NODE_INVITED = "node.invited"
     NODE_ENROLLED = "node.enrolled"
     NODE_REMOVED = "node.removed"
+    LOGS_READ = "logs.read"
     LOGS_EXPORTED = "logs.exported"
     LOGS_DROPPED = "logs.dropped"
     AUDIT_EXPORTED = "audit.exported"

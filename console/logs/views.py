@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 from flask import Blueprint, request, stream_with_context, url_for
@@ -29,6 +30,7 @@ from ..web.access import me, requires
 from ..web.forms import asked_moment
 from ..web.htmx import render
 from . import explain, search
+from .reading import note_reading
 from .store import COLUMNS, moment_of
 
 blueprint = Blueprint("logs", __name__)
@@ -40,6 +42,8 @@ RANGES = {
     "7d": timedelta(days=7),
     "30d": timedelta(days=30),
 }
+FILTERS = ("api", "application", "method", "path", "request_id", "range", "status", "since", "until")
+MOST_FILTERS = 20
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -175,7 +179,20 @@ def _record(record_id: int, only: Application | None) -> Response:
     if found is None:
         raise NotFound("There is no such record; it may be older than logs are kept.")
     row = _named([found])[0]
-    return render("logs/show.html", part="logs/_detail.html", row=row, story=explain.explain(found), only=only)
+    page = render("logs/show.html", part="logs/_detail.html", row=row, story=explain.explain(found), only=only)
+    note_reading(row["application"] or row["version"], me(), {"record": str(record_id), "filters": _filters_before()})
+    return page
+
+
+def _filters_before() -> dict[str, str]:
+    """Of the page that she came from, as her browser says."""
+    try:
+        address = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    except ValueError:
+        return {}
+    if not address.path.endswith("/logs"):
+        return {}
+    return {name: value[:200] for name, value in parse_qsl(address.query)[:MOST_FILTERS] if name in FILTERS and value}
 
 
 @blueprint.get("/logs/export")
