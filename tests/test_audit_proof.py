@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, text, update
 from console import create_app, resource
 from console.audit import proof
 from console.audit.actions import record
-from console.audit.checkpoints import KEY, last_checkpoint, public_key, sign, verify
+from console.audit.checkpoints import KEY, last_checkpoint, look_ahead, public_key, sign, sign_new_entries, verify
 from console.audit.models import Action, AuditCheckpoint, AuditEntry
 from console.audit.proof import Fault
 from console.cli import cli
@@ -242,6 +242,26 @@ class TestSigning:
         before = counts(kept)
         assert "sign_audit_trail" in run_due(kept, now() + timedelta(minutes=6))
         assert counts(kept)["audit_checkpoint"] == before["audit_checkpoint"]
+
+    def test_what_comes_between_looking_and_signing_is_signed_too(self, kept: Flask) -> None:
+        with kept.app_context():
+            ahead = look_ahead()
+            with unit_of_work():
+                write(1)
+            with unit_of_work():
+                sign_new_entries(ahead)
+            assert (verify().signed, verify().broken) == (ENTRIES + 1, None)
+
+    def test_a_checkpoint_that_comes_between_is_seen(self, kept: Flask) -> None:
+        with kept.app_context():
+            ahead = look_ahead()
+            with unit_of_work():
+                write(1)
+                sign()
+            with unit_of_work():
+                write(1)
+                sign_new_entries(ahead)
+            assert (verify().signed, verify().checkpoints, verify().broken) == (ENTRIES + 2, 4, None)
 
     def test_an_empty_trail_is_not_signed(self, app: Flask) -> None:
         with app.app_context(), unit_of_work():

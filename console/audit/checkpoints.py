@@ -36,24 +36,41 @@ def verify() -> proof.Verdict:
     return proof.examine(proof.Walk(public_key()), entries(), checkpoints())
 
 
-def sign_new_entries() -> None:
+def look_ahead() -> proof.Walk:
+    """For the job: what is there is checked before its transaction begins, because a first walk may be long."""
+    return _walk_on(None)
+
+
+def sign_new_entries(ahead: proof.Walk) -> None:
     """For the job."""
-    sign()
+    sign(ahead)
 
 
-def sign() -> AuditCheckpoint | None:
+def sign(ahead: proof.Walk | None = None) -> AuditCheckpoint | None:
     """A checkpoint over all there is, or the last one when it covers that already. `Refused` when the trail is broken."""
     serialise("audit")
+    walk = _walk_on(ahead)
+    return _sign(walk) if walk.entries > walk.signed else last_checkpoint()
+
+
+def _walk_on(ahead: proof.Walk | None) -> proof.Walk:
+    """From where ``ahead`` stopped, or from the last checkpoint, to the end."""
     last = last_checkpoint()
-    walk = proof.Walk(public_key())
-    if last is not None:
-        walk = proof.Walk(public_key(), entries=last.entry_id - 1, hash=_hash_before(last), checkpoints=last.number - 1)
-    verdict = proof.examine(walk, entries(walk.entries), [_line(last)] if last else [])
+    walk, again = ahead, []
+    if walk is None or walk.checkpoints != (last.number if last else 0):
+        walk, again = _walk_from(last), [_line(last)] if last else []
+    verdict = proof.examine(walk, entries(walk.entries), again)
     if verdict.broken is not None:
         raise Refused(f"The audit trail is broken, so it is not signed. {verdict.broken.why}")
-    if walk.entries == walk.signed:
-        return last
-    return _sign(walk)
+    return walk
+
+
+def _walk_from(last: AuditCheckpoint | None) -> proof.Walk:
+    """It begins with the entry that the last checkpoint covers, so that this one is checked, too."""
+    if last is None:
+        return proof.Walk(public_key())
+    before = db.session.scalar(select(AuditEntry.hash).where(AuditEntry.id == last.entry_id - 1)) or ""
+    return proof.Walk(public_key(), entries=last.entry_id - 1, hash=before, checkpoints=last.number - 1)
 
 
 def _sign(walk: proof.Walk) -> AuditCheckpoint:
@@ -64,10 +81,6 @@ def _sign(walk: proof.Walk) -> AuditCheckpoint:
     db.session.add(made)
     db.session.flush()
     return made
-
-
-def _hash_before(last: AuditCheckpoint) -> str:
-    return db.session.scalar(select(AuditEntry.hash).where(AuditEntry.id == last.entry_id - 1)) or ""
 
 
 def last_checkpoint() -> AuditCheckpoint | None:
