@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from console.logs.otlp import Undecodable, inflate
+from console.logs.bodies import Undecodable, inflate
 from console.logs.segments import tables
 from console.logs.writer import Overloaded, Row, Waiting, Writer
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 from ..accounts.models import Permission, Person
 from ..db import db
 from ..errors import NotFound
+from ..runtime import remembered
 from .models import Api, ApiVersion, State
 
 PAGE = 30
@@ -87,6 +88,23 @@ def version_by_name(name: str) -> ApiVersion | None:
     slug, _, number = name.partition("@")
     query = _versions().where(Api.slug == slug, ApiVersion.version == number)
     return db.session.scalars(query).first()
+
+
+def version_of_path(path: str) -> int:
+    """The version with the longest path in front of this one; 0 when there is none. For records of other gateways."""
+    by_path = remembered("versions by path", _by_path)
+    while path:
+        if path in by_path:
+            return by_path[path]
+        path = path.rpartition("/")[0]
+    return 0
+
+
+def _by_path() -> dict[str, int]:
+    query = select(ApiVersion.gateway_path, ApiVersion.id).where(
+        ApiVersion.gateway_path.is_not(None), ApiVersion.state != State.DRAFT
+    )
+    return {row.gateway_path: row.id for row in db.session.execute(query)}
 
 
 def _versions() -> Select[ApiVersion]:

@@ -1,41 +1,44 @@
-"""Where gateway nodes push their request records: OTLP/HTTP, answered after they are committed."""
+"""Where gateways and shippers push their request records: answered with 200 when they are committed, never before.
+
+What every sender of the formats retries, and what not, decides the answers: a bad record never fails its batch, too much
+at once is 503 with Retry-After before any work, and the same batch again is stored once.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
+from ..apis.queries import version_of_path
 from ..gateway.endpoints import asking_node
 from ..runtime import runtime
 from ..web.machine import Answer, Asked, Route, problem_answer
 from ..web.metrics import RECORDS
-from .otlp import LARGEST_BYTES, decode, inflate
+from . import otlp
+from .bodies import LARGEST_BYTES, Batch, Undecodable, inflate
+from .fields import Normaliser
+from .letters import letters_of
 from .writer import Overloaded
+
+Decode = Callable[[bytes, Normaliser], Batch]
+LONGEST_NAME = 200
+JSON = [("Content-Type", "application/json")]
 
 
 def post_logs(asked: Asked) -> Answer:
-    """200 once every record is durable; 503 with Retry-After when there is no room, so that the sender comes back."""
-    node_id = asking_node(asked)
-    plain = inflate(asked.body(LARGEST_BYTES), asked.header("Content-Encoding").lower())
-    batch = decode(plain, asked.content_type, node_id)
-    try:
-        if batch.rows:
-            runtime().writer.write(hashlib.sha256(str(node_id).encode() + plain).hexdigest(), batch.rows)
-    except Overloaded:
-        RECORDS.labels("delayed").inc(len(batch.rows))
-        return problem_answer(
-            503, "Busy", "Too many batches wait to be written. Send this one again.", ("Retry-After", "1")
-        )
-    RECORDS.labels("stored").inc(len(batch.rows))
-    RECORDS.labels("rejected").inc(batch.rejected)
-    return _accepted(batch.rejected, asked.content_type)
+    def decode(body: bytes, make: Normaliser) -> Batch:
+        return otlp.decode(body, asked.content_type, make)
+
+    batch = _take(asked, "otlp", decode)
+    return _accepted(len(batch.rejected), asked.content_type) if batch else _busy()
 
 
 def _accepted(rejected: int, content_type: str) -> Answer:
     if content_type.startswith("application/json"):
         body = b'{"partialSuccess":{"rejectedLogRecords":"%d"}}' % rejected if rejected else b"{}"
-        return Answer(200, body, [("Content-Type", "application/json")])
+        return Answer(200, body, JSON)
     response = ExportLogsServiceResponse()
     if rejected:
         response.partial_success.rejected_log_records = rejected
@@ -43,4 +46,51 @@ def _accepted(rejected: int, content_type: str) -> Answer:
     return Answer(200, response.SerializeToString(), [("Content-Type", "application/x-protobuf")])
 
 
-ROUTES = [Route("POST", "/v1/logs", "node", post_logs)]
+def _take(asked: Asked, form: str, decode: Decode) -> Batch | None:
+    """The batch, committed; None when there is no room for it."""
+    node_id, writer = asking_node(asked), runtime().writer
+    try:
+        writer.check_room()
+        batch, digest = _read(asked, node_id, form, decode)
+        if batch.rows or batch.rejected:
+            writer.write(digest, batch.rows, letters_of(batch.rejected, node_id, form))
+    except Overloaded:
+        RECORDS.labels("delayed").inc()
+        return None
+    RECORDS.labels("stored").inc(len(batch.rows))
+    RECORDS.labels("rejected").inc(len(batch.rejected))
+    return batch
+
+
+def _read(asked: Asked, node_id: int, form: str, decode: Decode) -> tuple[Batch, str]:
+    """A body of which nothing can be read is refused, and still seen in the console: senders throw it away."""
+    body = asked.body(LARGEST_BYTES)
+    try:
+        plain = inflate(body, asked.header("Content-Encoding").strip().lower())
+        return decode(plain, Normaliser(node_id, version_of_path)), _name_of(asked, node_id, plain)
+    except Undecodable as problem:
+        told = letters_of([(problem.message, f"a body of {len(body)} bytes, {asked.content_type[:80]}")], node_id, form)
+        runtime().writer.write(_digest(node_id, b"refused " + body), [], told)
+        RECORDS.labels("rejected").inc()
+        raise
+
+
+def _name_of(asked: Asked, node_id: int, plain: bytes) -> str:
+    """What a repeated batch has in common with the first one: the sender's word for it, else every byte."""
+    said = asked.header("Idempotency-Key")[:LONGEST_NAME]
+    return _digest(node_id, b"key " + asked.environ["PATH_INFO"].encode() + said.encode() if said else plain)
+
+
+def _digest(node_id: int, what: bytes) -> str:
+    return hashlib.sha256(str(node_id).encode() + what).hexdigest()
+
+
+def _busy() -> Answer:
+    return problem_answer(
+        503, "Busy", "Too many batches wait to be written. Send this one again.", ("Retry-After", "1")
+    )
+
+
+ROUTES = [
+    Route("POST", "/v1/logs", "node", post_logs),
+]

@@ -6,62 +6,37 @@ Attribute names are OpenTelemetry's where it has one (semantic conventions 1.27:
 
 from __future__ import annotations
 
-import time
-import zlib
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from ..errors import Refused
 from ..gateway.envoy.base import HEALTH
-from .store import COLUMNS
+from .bodies import Batch, Undecodable
+from .decoded import PATH
+from .fields import LARGEST_NUMBER, LATEST_US, OLDEST_US, Bad, Normaliser, clean_path, us
+from .scrub import scrub_value
 from .writer import Row
 
-PATH = COLUMNS.index("path")
-LARGEST_BYTES = 20 * 1024 * 1024
-LATEST_US = 3600 * 1_000_000  # a clock may be an hour ahead, not more
-LARGEST_NUMBER = 2**31 - 1  # of an integer column
-OLDEST_US = 400 * 86400 * 1_000_000
+
+def decode(body: bytes, content_type: str, make: Normaliser) -> Batch:
+    """Rows of a batch. One bad record does not fail the others."""
+    batch = Batch()
+    for resource in _request(body, content_type).resource_logs:
+        for scope in resource.scope_logs:
+            for record in scope.log_records:
+                try:
+                    row = _row(record, make)
+                except (ValueError, KeyError, OverflowError) as problem:
+                    batch.rejected.append((_reason(problem), record))
+                    continue
+                if row[PATH] != HEALTH:  # what asks every node whether it is well, every second, is no traffic
+                    batch.rows.append(row)
+    return batch
 
 
-class Undecodable(Refused):
-    status = 400
-
-
-class TooLarge(Refused):
-    status = 413
-
-
-@dataclass(frozen=True)
-class Batch:
-    rows: list[Row]
-    rejected: int
-
-
-def inflate(body: bytes, encoding: str) -> bytes:
-    """The body as it was before compression; a bomb stops at the limit."""
-    if encoding in ("", "identity"):
-        plain = body
-    elif encoding == "gzip":
-        try:
-            stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            plain = stream.decompress(body, LARGEST_BYTES + 1)
-            if not stream.eof and len(plain) <= LARGEST_BYTES:
-                raise zlib.error("cut short")
-        except zlib.error:
-            raise Undecodable("The body is not gzip.") from None
-    else:
-        raise Undecodable(f"Content-Encoding {encoding!r} is not supported. Use gzip, or none.")
-    if len(plain) > LARGEST_BYTES:
-        raise TooLarge(f"The batch is larger than {LARGEST_BYTES // 1024 // 1024} MB. Send smaller ones.")
-    return plain
-
-
-def decode(body: bytes, content_type: str, node_id: int) -> Batch:
-    """Rows of a batch. One bad record does not fail the others; it is counted."""
+def _request(body: bytes, content_type: str) -> Any:
     request = ExportLogsServiceRequest()
     try:
         if content_type.startswith("application/json"):
@@ -70,48 +45,45 @@ def decode(body: bytes, content_type: str, node_id: int) -> Batch:
             request.ParseFromString(body)
     except (DecodeError, json_format.ParseError, UnicodeDecodeError, RecursionError) as problem:
         raise Undecodable(f"This is not an OTLP logs request: {str(problem)[:120]}") from None
-    rows, rejected, clock = [], 0, time.time_ns() // 1000
-    for resource in request.resource_logs:
-        for scope in resource.scope_logs:
-            for record in scope.log_records:
-                try:
-                    row = _row(record, node_id, clock)
-                except (ValueError, KeyError, OverflowError):
-                    rejected += 1
-                    continue
-                if row[PATH] != HEALTH:  # what asks every node whether it is well, every second, is no traffic
-                    rows.append(row)
-    return Batch(rows, rejected)
+    return request
 
 
-def _row(record: Any, node_id: int, clock: int) -> Row:
-    # Envoy sends strings; asking each value for its kind first would cost a third of all this
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, Bad):
+        return str(problem)
+    return "there is no status" if isinstance(problem, KeyError) else "a value is no number"
+
+
+def _row(record: Any, make: Normaliser) -> Row:
+    # Envoy sends strings; asking each value for its kind first would cost a third of all this. For the same reason
+    # this makes its row itself, and not by `Normaliser.row`
     said = {pair.key: pair.value.string_value or _as_text(pair.value) for pair in record.attributes}
-    at_us = (record.time_unix_nano or record.observed_time_unix_nano) // 1000 or clock
-    if not clock - OLDEST_US < at_us < clock + LATEST_US:
-        raise ValueError("time")
+    at_us = (record.time_unix_nano or record.observed_time_unix_nano) // 1000 or make.clock
+    if not make.clock - OLDEST_US < at_us < make.clock + LATEST_US:
+        raise Bad("the time is in the future, or more than 400 days ago")
     status = int(said["http.response.status_code"])
     if not 0 <= status <= 999:
-        raise ValueError("status")
+        raise Bad("the status is none of HTTP's")
     client_id = _text(said, "gatewright.client_id", 40)
+    path = clean_path(said.get("url.path", ""))
     return (
         at_us,
-        node_id,
-        _number(said, "gatewright.version"),
+        make.node_id,
+        _number(said, "gatewright.version") or make.version_of(path),
         client_id,
         _text(said, "gatewright.credential", 10) or ("jws" if client_id else ""),
         _text(said, "gatewright.jti", 64),
         _text(said, "http.request.method", 12) or "?",
-        _text(said, "url.path", 500).split("?")[0] or "/",
+        path,
         status,
-        _number(said, "gatewright.duration_us"),
+        _number(said, "gatewright.duration_us") or _seconds(said),
         _number(said, "gatewright.backend_us", missing=-1),
         _number(said, "http.request.body.size"),
         _number(said, "http.response.body.size"),
         _text(said, "gatewright.request_id", 64),
         _text(said, "client.address", 45),
-        _text(said, "user_agent.original", 200),
-        _text(said, "gatewright.reason", 200) or _text(said, "gatewright.details", 200),
+        scrub_value(_text(said, "user_agent.original", 200)),
+        scrub_value(_text(said, "gatewright.reason", 200) or _text(said, "gatewright.details", 200)),
     )
 
 
@@ -123,6 +95,11 @@ def _as_text(value: Any) -> str:
 def _text(said: dict[str, str], name: str, longest: int) -> str:
     value = said.get(name, "")
     return "" if value == "-" else value[:longest].replace("\x00", "")
+
+
+def _seconds(said: dict[str, str]) -> int:
+    """OpenTelemetry's name for it, of senders that are not configured by us."""
+    return us(said.get("http.server.request.duration"), "http.server.request.duration", 1_000_000)
 
 
 def _number(said: dict[str, str], name: str, missing: int = 0) -> int:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    Text,
     create_engine,
     event,
     text,
@@ -92,6 +93,17 @@ segment = Table(
     Column("start_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("name", String(40), nullable=False),
     Column("rows", BigInteger, nullable=False),
+)
+rejected = Table(
+    "log_rejected",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("node_id", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),  # microseconds since 1970, when it came
+    Column("format", String(10), nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("text", Text, nullable=False),  # without its secrets, and cut
+    Index(None, "at"),
 )
 COLUMNS = [str(column.name) for column in record.columns]  # plain ones: orjson takes no other keys
 

@@ -24,7 +24,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from . import rollups
+from . import letters, rollups
 from .segments import place
 from .store import COLUMNS, EPOCH_US, FIRST, SEQUENCE_BITS, Store, batch
 
@@ -44,6 +44,7 @@ class Overloaded(Exception):
 class Waiting:
     digest: str
     rows: list[Row]
+    letters: list[letters.Letter] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
     problem: Exception | None = None
 
@@ -56,10 +57,15 @@ class Writer:
         self.starting = threading.Lock()
         self.sequence = itertools.count(random.randrange(1 << SEQUENCE_BITS))  # noqa: S311 - spreads, hides nothing
 
-    def write(self, digest: str, rows: list[Row]) -> None:
+    def check_room(self) -> None:
+        """`Overloaded` before any work is done for a batch that would find no room."""
+        if self.queue.full():
+            raise Overloaded
+
+    def write(self, digest: str, rows: list[Row], rejected: list[letters.Letter] | None = None) -> None:
         """Returns when the rows are committed. A batch with a digest seen before is kept once."""
         self._start()
-        waiting = Waiting(digest, rows)
+        waiting = Waiting(digest, rows, rejected or [])
         try:
             self.queue.put_nowait(waiting)
         except queue.Full:
@@ -119,7 +125,11 @@ class Writer:
             yield
 
     def _insert(self, connection: Connection, group: list[Waiting]) -> None:
-        rows = [row for waiting in self._note(connection, group) for row in waiting.rows]
+        fresh = self._note(connection, group)
+        self._insert_records(connection, [row for waiting in fresh for row in waiting.rows])
+        letters.keep(connection, [letter for waiting in fresh for letter in waiting.letters])
+
+    def _insert_records(self, connection: Connection, rows: list[Row]) -> None:
         if not rows:
             return
         # a microsecond has 4096 numbers; what comes after that many in this order is moved on by one

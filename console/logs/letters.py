@@ -1,0 +1,73 @@
+"""Dead letters: records that could not be stored, kept for people to see why. Bounded; the newest stay."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import orjson
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from sqlalchemy import Connection, Row, delete, func, select, text
+
+from .scrub import scrub, scrub_text, storable
+from .store import Store, rejected
+
+MOST_KEPT = 10_000
+MOST_OF_BATCH = 1_000  # more of the same batch tell nobody anything new
+LONGEST_TEXT = 2_000
+PAGE = 50
+
+
+class Letter(NamedTuple):
+    node_id: int
+    at: int
+    format: str
+    reason: str
+    text: str
+
+
+def letters_of(refused: list[tuple[str, Any]], node_id: int, form: str) -> list[Letter]:
+    at = time.time_ns() // 1000
+    return [Letter(node_id, at, form, reason[:200], readable(said)) for reason, said in refused[:MOST_OF_BATCH]]
+
+
+def readable(said: Any) -> str:
+    """What was sent as a text, without its secrets, and cut."""
+    if isinstance(said, Message):
+        said = MessageToDict(said)
+    clean = scrub_text(said) if isinstance(said, str) else _json(scrub(said))
+    return storable(clean[:LONGEST_TEXT])
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # a lone surrogate, or a whole number past 64 bits
+        return repr(value)
+
+
+def keep(connection: Connection, found: list[Letter]) -> None:
+    """Within the writer's transaction, so that a repeated batch is not rejected twice."""
+    if not found:
+        return
+    if connection.dialect.name == "postgresql":  # one after the other, or two would wait for each other's rows
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('log_rejected'))"))
+    connection.execute(rejected.insert(), [letter._asdict() for letter in found])
+    oldest = select(rejected.c.id).order_by(rejected.c.id.desc()).offset(MOST_KEPT).limit(1).scalar_subquery()
+    connection.execute(delete(rejected).where(rejected.c.id <= oldest))
+
+
+def newest(store: Store, *, before: int = 0, size: int = PAGE) -> list[Row[Any]]:
+    """One more than ``size`` when there are older ones."""
+    query = select(rejected).order_by(rejected.c.id.desc()).limit(size + 1)
+    if before:
+        query = query.where(rejected.c.id < before)
+    with store.reading() as connection:
+        return list(connection.execute(query))
+
+
+def count_since(store: Store, seconds: int) -> int:
+    since = (time.time_ns() // 1000) - seconds * 1_000_000
+    with store.reading() as connection:
+        return connection.scalar(select(func.count()).select_from(rejected).where(rejected.c.at >= since)) or 0

@@ -1,0 +1,95 @@
+"""Secrets out of what is kept: credentials have no business in a log, and gateways put them there all the same."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import Any
+
+import orjson
+
+GONE = "[scrubbed]"
+MOST_LEVELS = 12
+MOST_MEMBERS = 200  # of one object or array
+LONGEST = 4000  # of one text: more is not kept of a record, so more is not looked at
+_WORDS = (
+    "authori[sz]ation|cookie|api[-_]?key|apikey|key|token|secret|passw|pwd|credential|session|signature|jwt|assertion"
+    "|oauth|bearer|private|dpop|proof|csrf|xsrf|(?<![a-z])auth(?![a-z])"
+)
+_ALONE = "code|pass|pin|sid|sig|otp|code_verifier"
+NAME = re.compile(rf"(?:{_WORDS})|^(?:{_ALONE})$", re.IGNORECASE)
+# whole messages, as Tyk (base64), APISIX and Kong can be told to log them: what is in there nobody knows
+MESSAGE = re.compile(r"^(?:raw_?re(?:quest|sponse)|(?:req(?:uest)?|resp(?:onse)?)?_?body|body_file)$", re.IGNORECASE)
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# by their look: ours, JWTs (signed or encrypted) and what follows the name of a scheme
+_SHAPES = re.compile(
+    r"\bgw[skln]_[0-9A-Za-z_]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}"
+    r"|(?<![\w-])(?:Bearer|Basic|DPoP|Splunk|Digest|Negotiate)(?:\s|%20|\+)+[\w.~+/=%-]{6,}",
+    re.IGNORECASE,
+)
+_USERINFO = re.compile(r"(?<=://)[^/\s@\"'\\]+@")
+_NAMED = rf"[\w.\[\]-]*(?:{_WORDS})[\w.\[\]-]*|{_ALONE}"
+_QUERY = re.compile(
+    rf"([?&;\s\"']|%3F|%26|^)({_NAMED})(=|%3D)[^&;\s\"'\\<>%]*(?:%(?!26|3B)[^&;\s\"'\\<>%]*)*", re.IGNORECASE
+)
+# of JSON (escaped once or oftener, and cut short, too) and of header lines
+_PAIR = re.compile(
+    rf"(\\{{0,7}}[\"'](?:{_NAMED})\\{{0,7}}[\"']\s*[:=]\s*)"
+    r"(?:\[[^\]]*\]?|\{[^}]*\}?|(?P<q>\\{0,7}[\"'])(?:(?!(?P=q)).)*(?:(?P=q))?|[^,}\]\s]+)",
+    re.IGNORECASE | re.DOTALL,
+)
+_HEADER = re.compile(rf"((?:^|[\s\"'])(?:{_NAMED})\s*:\s*)(?![\s\"'\\])[^\r\n\"]*", re.IGNORECASE)
+
+
+def storable(text: str) -> str:
+    """Without what JSON may hold and a database does not take: NUL, and half of a surrogate pair."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def scrub_text(text: str) -> str:
+    """Any text, of which nobody knows what it was meant to be."""
+    text = _PAIR.sub(rf"\1{GONE}", text[:LONGEST])
+    text = _HEADER.sub(rf"\1{GONE}", text)
+    text = _QUERY.sub(rf"\1\2\3{GONE}", text)
+    return scrub_value(_USERINFO.sub(f"{GONE}@", text))
+
+
+def scrub_value(text: str) -> str:
+    """A text that should be short and plain: what looks like a credential all the same."""
+    return _SHAPES.sub(GONE, text)
+
+
+def scrub(value: Any, levels: int = MOST_LEVELS) -> Any:
+    """A decoded record, the same but for its secrets."""
+    if isinstance(value, str):
+        return _string(value, levels)
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return "[deeper]"
+    if isinstance(value, list):
+        return [scrub(item, levels - 1) for item in value[:MOST_MEMBERS]]
+    members = islice(value.items(), MOST_MEMBERS)
+    return {scrub_value(str(k)[:200]): _member(str(k)[:200], v, value, levels) for k, v in members}
+
+
+def _member(name: str, value: Any, around: dict[str, Any], levels: int) -> Any:
+    if MESSAGE.match(name):
+        return "[left out]"
+    if name == "value":  # a pair, as OTLP writes it (`key`) and others do (`name`)
+        name = str(around.get("key", around.get("name", "")))[:200]
+    elif name == "key" and "value" in around:
+        name = ""
+    is_status = isinstance(value, int) and 0 <= value < 1000  # `code` is a name of that, too
+    return GONE if NAME.search(name) and not is_status else scrub(value, levels - 1)
+
+
+def _string(text: str, levels: int) -> str:
+    """A text in a record may be a record itself, as a shipper reads it from a file."""
+    if levels and len(text) <= LONGEST and text.lstrip().startswith(("{", "[")):
+        try:
+            return orjson.dumps(scrub(orjson.loads(text), levels - 1)).decode()
+        except (orjson.JSONDecodeError, TypeError, ValueError):
+            pass
+    return scrub_text(text)
