@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+import orjson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from ..apis.queries import version_of_path
@@ -16,7 +17,7 @@ from ..gateway.endpoints import asking_node
 from ..runtime import runtime
 from ..web.machine import Answer, Asked, Route, problem_answer
 from ..web.metrics import RECORDS
-from . import otlp
+from . import flat, otlp
 from .bodies import LARGEST_BYTES, Batch, Undecodable, inflate
 from .fields import Normaliser
 from .letters import letters_of
@@ -44,6 +45,16 @@ def _accepted(rejected: int, content_type: str) -> Answer:
         response.partial_success.rejected_log_records = rejected
         response.partial_success.error_message = "records without a status, or with an impossible time"
     return Answer(200, response.SerializeToString(), [("Content-Type", "application/x-protobuf")])
+
+
+def _json_endpoint(form: str, decode: Decode) -> Callable[[Asked], Answer]:
+    def endpoint(asked: Asked) -> Answer:
+        batch = _take(asked, form, decode)
+        if batch is None:
+            return _busy()
+        return Answer(200, orjson.dumps({"stored": len(batch.rows), "rejected": len(batch.rejected)}), JSON)
+
+    return endpoint
 
 
 def _take(asked: Asked, form: str, decode: Decode) -> Batch | None:
@@ -93,4 +104,5 @@ def _busy() -> Answer:
 
 ROUTES = [
     Route("POST", "/v1/logs", "node", post_logs),
+    Route("POST", "/ingest/json", "node", _json_endpoint("json", flat.decode)),
 ]

@@ -1,0 +1,118 @@
+"""Any other JSON record, by the names that web servers and shippers use: nginx, Caddy, Envoy, OpenTelemetry and ours.
+
+Fluent Bit, Vector, syslog-ng and the like send one of these, or wrap it as a line of text; both are read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .bodies import Batch
+from .decoded import line_within, of_objects
+from .fields import Normaliser, Said, first, header, number, part, text, us
+from .writer import Row
+
+S, MS = 1_000_000, 1000
+MOST_WRAPPERS = 3  # one shipper behind another
+TIMES = (
+    "start_time",
+    "ts",
+    "time_iso8601",
+    "msec",
+    "time_local",
+    "timeUnixNano",
+    "time",
+    "@timestamp",
+    "timestamp",
+    "date",
+)
+STATUSES = ("status", "http.response.status_code", "status_code", "response_code")
+METHODS = ("method", "http.request.method", "request_method")
+PATHS = ("path", "url.path", "request_uri", "uri", "url", "request_url")
+ADDRESSES = ("client_address", "client.address", "client_ip", "remote_addr", "remote_ip", "downstream_remote_address")
+AGENTS = ("user_agent", "user_agent.original", "http_user_agent", "agent")
+IDS = ("request_id", "gatewright.request_id", "x_request_id", "trace_id")
+CLIENTS = ("client_id", "gatewright.client_id", "consumer", "remote_user")
+SENT = ("response_bytes", "http.response.body.size", "bytes_sent", "body_bytes_sent", "size")
+RECEIVED = ("request_bytes", "http.request.body.size", "request_length", "bytes_received", "bytes_read")
+# what one of it is in microseconds
+DURATIONS = (
+    ("duration_us", 1), ("gatewright.duration_us", 1), ("duration_ms", MS), ("latency_ms", MS), ("duration_s", S),
+    ("http.server.request.duration", S), ("request_time", S),
+)  # fmt: skip
+BACKENDS = (
+    ("backend_us", 1), ("gatewright.backend_us", 1), ("backend_ms", MS), ("upstream_service_time", MS),
+    ("upstream_response_time", S),
+)  # fmt: skip
+
+
+def decode(body: bytes, make: Normaliser) -> Batch:
+    return of_objects(body, lambda said: row(said, make))
+
+
+def row(said: Said, make: Normaliser, at: Any = None) -> Row:
+    """``at``: of the shipper, for a record that does not say when."""
+    for _ in range(MOST_WRAPPERS):
+        if first(said, *STATUSES) is not None or (line := line_within(said)) is None:
+            break
+        said, at = line, first(said, *TIMES) or at
+    at = first(said, *TIMES) or at
+    if isinstance(said.get("request"), dict):
+        return _of_caddy(said, make, at)
+    if isinstance(said.get("attributes"), dict):
+        said = said["attributes"] | said
+    method, path = _request_line(said)
+    return make.row(
+        at=at,
+        status=first(said, *STATUSES),
+        method=first(said, *METHODS) or method,
+        path=first(said, *PATHS) or path,
+        duration_us=_length(said, DURATIONS, 0) or _of_envoy(said),
+        backend_us=_length(said, BACKENDS, -1),
+        request_bytes=first(said, *RECEIVED),
+        response_bytes=first(said, *SENT),
+        request_id=first(said, *IDS),
+        client_address=first(said, *ADDRESSES),
+        user_agent=first(said, *AGENTS),
+        client_id=first(said, *CLIENTS),
+        credential=first(said, "gatewright.credential"),
+        jti=first(said, "gatewright.jti"),
+        reason=first(said, "gatewright.reason", "response_code_details"),
+        version_id=number(first(said, "gatewright.version"), "gatewright.version"),
+    )
+
+
+def _of_caddy(said: Said, make: Normaliser, at: Any) -> Row:
+    request = part(said, "request")
+    headers = part(request, "headers")
+    return make.row(
+        at=at,
+        status=said.get("status"),
+        method=request.get("method"),
+        path=request.get("uri"),
+        duration_us=us(said.get("duration"), "duration", S),
+        request_bytes=said.get("bytes_read"),
+        response_bytes=said.get("size"),
+        request_id=header(part(said, "resp_headers"), "X-Request-Id") or header(headers, "X-Request-Id"),
+        client_address=first(request, "client_ip", "remote_ip"),
+        user_agent=header(headers, "User-Agent"),
+        client_id=said.get("user_id"),
+    )
+
+
+def _request_line(said: Said) -> tuple[str, str]:
+    """Of nginx's `$request`."""
+    words = text(said.get("request"), 8000).split(" ")
+    return (words[0], words[1]) if len(words) == 3 else ("", "")
+
+
+def _length(said: Said, names: tuple[tuple[str, int], ...], missing: int) -> int:
+    for name, factor in names:
+        if first(said, name) is not None:
+            return us(said[name], name, factor, missing)
+    return missing
+
+
+def _of_envoy(said: Said) -> int:
+    """A bare `duration` has no unit; only Envoy's usual JSON log is known to mean milliseconds."""
+    return us(said.get("duration"), "duration", MS) if "response_code" in said else 0
