@@ -12,7 +12,7 @@ from backports import zstd
 from flask import Flask
 
 from tests.conftest import World
-from tests.ingested import Values, batches, caddy, envoy, ms, nginx, send, stored
+from tests.ingested import Values, batches, caddy, envoy, kong, letters, ms, nginx, send, stored
 
 
 def lines(*said: Values) -> bytes:
@@ -23,6 +23,32 @@ def close_to_now(row: Any) -> bool:
     from console.logs.store import moment_of
 
     return abs(moment_of(row.id).timestamp() - ms() / 1000) < 5
+
+
+class TestKong:
+    def test_a_record(self, app: Flask, node: str, world: World) -> None:
+        answer = send(app, node, "/ingest/kong", kong())
+        assert (answer.status_code, answer.json) == (200, {"stored": 1, "rejected": 0})
+        (row,) = stored(app)
+        assert close_to_now(row)
+        assert row[1:] == (
+            1, world.version_id, "app-0123456789abcdef", "key", "", "GET", "/orders/v1/orders", 200, 173_000, 171_000,
+            138, 9982, "6e8f6b1a3f9d4c1b8a7e5d2c4b3a2f1e", "203.0.113.7", "curl/8.5.0", "",
+        )  # fmt: skip
+
+    def test_more_than_one_are_an_array(self, app: Flask, node: str) -> None:
+        assert send(app, node, "/ingest/kong", [kong(), kong(), kong()]).json == {"stored": 3, "rejected": 0}
+
+    def test_without_a_backend(self, app: Flask, node: str) -> None:
+        said = kong(latencies={"kong": 1, "request": 2, "proxy": -1, "receive": 0}, source="exit")
+        del said["tries"], said["upstream_status"], said["consumer"], said["authenticated_entity"]
+        send(app, node, "/ingest/kong", said)
+        (row,) = stored(app)
+        assert (row.duration_us, row.backend_us, row.client_id, row.credential) == (2000, -1, "", "")
+
+    def test_what_is_not_kongs_is_rejected(self, app: Flask, node: str) -> None:
+        assert send(app, node, "/ingest/kong", [nginx(), kong()]).json == {"stored": 1, "rejected": 1}
+        assert [letter.reason for letter in letters(app)] == ["this is no record of Kong's http-log"]
 
 
 class TestJson:
@@ -126,7 +152,7 @@ class TestVersions:
 
 
 class TestOnce:
-    @pytest.mark.parametrize(("form", "said"), [("json", caddy)])
+    @pytest.mark.parametrize(("form", "said"), [("kong", kong), ("json", caddy)])
     def test_a_repeated_batch(self, app: Flask, node: str, form: str, said: Any) -> None:
         body, path = orjson.dumps(said()), f"/ingest/{form}"
         packed = [send(app, node, path, gzip.compress(body, level), Content_Encoding="gzip") for level in (1, 9)]
