@@ -12,7 +12,7 @@ from backports import zstd
 from flask import Flask
 
 from tests.conftest import World
-from tests.ingested import Values, batches, caddy, envoy, kong, letters, ms, nginx, send, stored
+from tests.ingested import Values, apisix, batches, caddy, envoy, kong, letters, ms, nginx, send, stored
 
 
 def lines(*said: Values) -> bytes:
@@ -49,6 +49,24 @@ class TestKong:
     def test_what_is_not_kongs_is_rejected(self, app: Flask, node: str) -> None:
         assert send(app, node, "/ingest/kong", [nginx(), kong()]).json == {"stored": 1, "rejected": 1}
         assert [letter.reason for letter in letters(app)] == ["this is no record of Kong's http-log"]
+
+
+class TestApisix:
+    @pytest.mark.parametrize("body", [lines, lambda s: orjson.dumps([s]), orjson.dumps])
+    def test_a_record(self, app: Flask, node: str, world: World, body: Any) -> None:
+        assert send(app, node, "/ingest/apisix", body(apisix()), Content_Type="text/plain").json["stored"] == 1
+        (row,) = stored(app)
+        assert close_to_now(row)
+        assert row[1:] == (
+            1, world.version_id, "shop", "", "", "POST", "/orders/v1/orders", 503, 103_000, 101_000, 85, 118, "",
+            "203.0.113.8", "curl/8.5.0", "",
+        )  # fmt: skip
+
+    def test_a_log_format_of_ones_own(self, app: Flask, node: str) -> None:
+        said = {"host": "api", "@timestamp": nginx()["time_iso8601"], "client_ip": "203.0.113.8", "status": 201}
+        send(app, node, "/ingest/apisix", [said | {"request_uri": "/a?b=1", "route_id": "1"}])
+        (row,) = stored(app)
+        assert (row.path, row.status, row.client_address) == ("/a", 201, "203.0.113.8")
 
 
 class TestJson:
@@ -152,7 +170,7 @@ class TestVersions:
 
 
 class TestOnce:
-    @pytest.mark.parametrize(("form", "said"), [("kong", kong), ("json", caddy)])
+    @pytest.mark.parametrize(("form", "said"), [("kong", kong), ("apisix", apisix), ("json", caddy)])
     def test_a_repeated_batch(self, app: Flask, node: str, form: str, said: Any) -> None:
         body, path = orjson.dumps(said()), f"/ingest/{form}"
         packed = [send(app, node, path, gzip.compress(body, level), Content_Encoding="gzip") for level in (1, 9)]

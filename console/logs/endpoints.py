@@ -17,7 +17,7 @@ from ..gateway.endpoints import asking_node
 from ..runtime import runtime
 from ..web.machine import Answer, Asked, Route, problem_answer
 from ..web.metrics import RECORDS
-from . import flat, kong, otlp
+from . import apisix, flat, kong, otlp
 from .bodies import LARGEST_BYTES, Batch, Undecodable, inflate
 from .fields import Normaliser
 from .letters import letters_of
@@ -105,5 +105,6 @@ def _busy() -> Answer:
 ROUTES = [
     Route("POST", "/v1/logs", "node", post_logs),
     Route("POST", "/ingest/kong", "node", _json_endpoint("kong", kong.decode)),
+    Route("POST", "/ingest/apisix", "node", _json_endpoint("apisix", apisix.decode)),
     Route("POST", "/ingest/json", "node", _json_endpoint("json", flat.decode)),
 ]
