@@ -12,7 +12,7 @@ from backports import zstd
 from flask import Flask
 
 from tests.conftest import World
-from tests.ingested import Values, apisix, batches, caddy, envoy, kong, letters, ms, nginx, send, stored
+from tests.ingested import Values, apisix, batches, caddy, envoy, kong, letters, ms, nginx, send, stored, tyk
 
 
 def lines(*said: Values) -> bytes:
@@ -67,6 +67,52 @@ class TestApisix:
         send(app, node, "/ingest/apisix", [said | {"request_uri": "/a?b=1", "route_id": "1"}])
         (row,) = stored(app)
         assert (row.path, row.status, row.client_address) == ("/a", 201, "203.0.113.8")
+
+
+class TestHec:
+    PATHS = ("/ingest/hec", "/services/collector", "/services/collector/event", "/services/collector/event/1.0")
+
+    @pytest.mark.parametrize("path", PATHS)
+    @pytest.mark.parametrize("scheme", ["Splunk", "Bearer"])
+    def test_tyk_pump(self, app: Flask, node: str, world: World, path: str, scheme: str) -> None:
+        answer = send(app, node, path, tyk(), Authorization=f"{scheme} {node}")
+        assert (answer.status_code, answer.json) == (200, {"text": "Success", "code": 0})
+        (row,) = stored(app)
+        assert close_to_now(row)
+        assert row[1:] == (
+            1, world.version_id, "shop", "", "", "GET", "/orders/v1/orders", 404, 12_000, 11_000, 0, 0, "",
+            "203.0.113.9", "Go-http-client/1.1", "",
+        )  # fmt: skip
+
+    def test_events_have_nothing_between_them(self, app: Flask, node: str) -> None:
+        body = b"".join(orjson.dumps(tyk(f"/{i}")) for i in range(5))
+        send(app, node, "/ingest/hec", body)
+        assert [row.path for row in stored(app)] == ["/0", "/1", "/2", "/3", "/4"]
+
+    def test_apisix(self, app: Flask, node: str) -> None:
+        event = {
+            "request_url": "http://api:9080/orders/v1/x?apikey=1", "request_method": "PUT", "request_headers": {},
+            "request_query": {}, "request_size": 90, "response_headers": {}, "response_status": 200,
+            "response_size": 100, "latency": 5.5, "upstream": "10.0.0.5:1980",
+        }  # fmt: skip
+        said = {"time": ms() / 1000, "host": "gw", "source": "apache-apisix-splunk-hec-logging", "event": event}
+        send(app, node, "/ingest/hec", said, Authorization=f"Splunk {node}")
+        (row,) = stored(app)
+        assert (row.path, row.method, row.duration_us, row.response_bytes) == ("/orders/v1/x", "PUT", 5500, 100)
+
+    def test_an_event_may_be_a_line(self, app: Flask, node: str) -> None:
+        said = [{"time": ms() / 1000, "event": orjson.dumps(caddy("/1")).decode()}]
+        said += [{"time": ms() / 1000, "event": {"message": orjson.dumps(caddy("/2")).decode()}}]
+        said += [{"time": ms() / 1000, "event": "handled request"}]
+        assert send(app, node, "/ingest/hec", said).status_code == 200
+        assert sorted(row.path for row in stored(app)) == ["/1", "/2"]
+        assert [letter.reason for letter in letters(app)] == ["the event is no JSON object"]
+
+    def test_splunks_scheme_is_for_hec_only(self, app: Flask, node: str) -> None:
+        assert send(app, node, "/ingest/json", nginx(), Authorization=f"Splunk {node}").status_code == 401
+
+    def test_vector_asks_for_its_health(self, app: Flask) -> None:
+        assert app.test_client().get("/services/collector/health/1.0").status_code == 200
 
 
 class TestJson:
@@ -170,7 +216,7 @@ class TestVersions:
 
 
 class TestOnce:
-    @pytest.mark.parametrize(("form", "said"), [("kong", kong), ("apisix", apisix), ("json", caddy)])
+    @pytest.mark.parametrize(("form", "said"), [("kong", kong), ("apisix", apisix), ("hec", tyk), ("json", caddy)])
     def test_a_repeated_batch(self, app: Flask, node: str, form: str, said: Any) -> None:
         body, path = orjson.dumps(said()), f"/ingest/{form}"
         packed = [send(app, node, path, gzip.compress(body, level), Content_Encoding="gzip") for level in (1, 9)]

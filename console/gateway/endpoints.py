@@ -29,9 +29,9 @@ class UnknownNode(Refused):
     status = 401
 
 
-def asking_node(asked: Asked) -> int:
-    """The number of the node that asks; nobody else may."""
-    node_id = node_by_credential(asked.bearer)
+def asking_node(asked: Asked, scheme: str = "") -> int:
+    """The number of the node that asks; nobody else may. ``scheme`` is taken for its credential beside Bearer."""
+    node_id = node_by_credential(asked.bearer or (asked.credential(scheme) if scheme else ""))
     if node_id is None:
         raise UnknownNode("The node credential is wrong or was removed. Enrol this node again.")
     return node_id

@@ -17,7 +17,7 @@ from ..gateway.endpoints import asking_node
 from ..runtime import runtime
 from ..web.machine import Answer, Asked, Route, problem_answer
 from ..web.metrics import RECORDS
-from . import apisix, flat, kong, otlp
+from . import apisix, flat, hec, kong, otlp
 from .bodies import LARGEST_BYTES, Batch, Undecodable, inflate
 from .fields import Normaliser
 from .letters import letters_of
@@ -57,9 +57,19 @@ def _json_endpoint(form: str, decode: Decode) -> Callable[[Asked], Answer]:
     return endpoint
 
 
-def _take(asked: Asked, form: str, decode: Decode) -> Batch | None:
+def post_hec(asked: Asked) -> Answer:
+    batch = _take(asked, "hec", hec.decode, "splunk")
+    return Answer(200, b'{"text":"Success","code":0}', JSON) if batch else _busy()
+
+
+def hec_health(_asked: Asked) -> Answer:
+    """Vector asks before it sends."""
+    return Answer(200, b'{"text":"HEC is healthy","code":17}', JSON)
+
+
+def _take(asked: Asked, form: str, decode: Decode, scheme: str = "") -> Batch | None:
     """The batch, committed; None when there is no room for it."""
-    node_id, writer = asking_node(asked), runtime().writer
+    node_id, writer = asking_node(asked, scheme), runtime().writer
     try:
         writer.check_room()
         batch, digest = _read(asked, node_id, form, decode)
@@ -107,4 +117,11 @@ ROUTES = [
     Route("POST", "/ingest/kong", "node", _json_endpoint("kong", kong.decode)),
     Route("POST", "/ingest/apisix", "node", _json_endpoint("apisix", apisix.decode)),
     Route("POST", "/ingest/json", "node", _json_endpoint("json", flat.decode)),
+    Route("POST", "/ingest/hec", "node", post_hec),
+    # what HEC senders put behind the address themselves
+    Route("POST", "/services/collector", "node", post_hec),
+    Route("POST", "/services/collector/event", "node", post_hec),
+    Route("POST", "/services/collector/event/1.0", "node", post_hec),
+    Route("GET", "/services/collector/health", "nobody", hec_health),
+    Route("GET", "/services/collector/health/1.0", "nobody", hec_health),
 ]

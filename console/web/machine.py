@@ -67,8 +67,12 @@ class Asked:
 
     @property
     def bearer(self) -> str:
-        scheme, _, value = self.header("Authorization").partition(" ")
-        return value.strip() if scheme.lower() == "bearer" else ""
+        return self.credential("bearer")
+
+    def credential(self, scheme: str) -> str:
+        """What the Authorization header says, if it is of this scheme (lower case)."""
+        said, _, value = self.header("Authorization").partition(" ")
+        return value.strip() if said.lower() == scheme else ""
 
     @property
     def query(self) -> dict[str, str]:
