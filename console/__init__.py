@@ -86,13 +86,15 @@ def _register(app: Flask) -> None:
     from .gateway import views as gateway
     from .home import views as home
     from .logs import analytics_views as analytics
+    from .logs import rejected
     from .logs import views as logs
     from .tokens import inspector
     from .tokens import views as tokens
 
     for module in (
         home, accounts, people, profile, apis, lifecycle, catalog, applications, approvals, credentials,
-        keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics, audit,
+        keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics, rejected,
+        audit,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import text
 from console.logs import letters as dead
 from console.logs.scrub import scrub, scrub_text
 from tests import conftest
+from tests.conftest import SignIn
 from tests.ingested import HEADERS, SECRETS, Values, apisix, caddy, kong, letters, nginx, send, stored, tyk
 from tests.test_logs import a_batch, a_record, protobuf, push
 
@@ -140,3 +142,40 @@ def test_stored_paths_hold_none(app: Flask, node: str, path: str) -> None:
     (row,) = stored(app)
     assert row.path in ("/reset/[scrubbed]", "/k/[scrubbed]", "/a")
     assert JWT not in row.user_agent
+
+
+class TestPage:
+    def test_those_who_read_logs_see_what_was_rejected(self, app: Flask, node: str, sign_in: SignIn) -> None:
+        send(app, node, "/ingest/kong", [kong(response={"status": "<b>x</b>", "size": 1})])
+        for name in ("alice", "dora"):
+            browser = sign_in(name)
+            assert 'href="/logs/rejected"' in browser.get("/logs").text
+            page = browser.get("/logs/rejected").text
+            assert "the status is no number" in page
+            assert "gw-1" in page
+            assert "<b>x" not in page
+            assert not [secret for secret in SECRETS if secret in page]
+        assert sign_in("bob").get("/logs/rejected").status_code == 403
+
+    def test_the_link_is_there_when_there_is_something_to_see(self, app: Flask, node: str, sign_in: SignIn) -> None:
+        alice = sign_in("alice")
+        assert "/logs/rejected" not in alice.get("/logs").text
+        assert "Nothing was rejected." in alice.get("/logs/rejected").text
+        send(app, node, "/ingest/json", [nginx(status="x")])
+        assert "1 rejected record<" in alice.get("/logs").text
+        yesterday = text("UPDATE log_rejected SET at = at - 86400 * 1000000.0 - 1")
+        with app.extensions["gatewright"].logs.writing() as connection:
+            connection.execute(yesterday)
+        assert "/logs/rejected" not in alice.get("/logs").text
+
+    def test_pages_hold_every_one_once(self, app: Flask, node: str, sign_in: SignIn) -> None:
+        send(app, node, "/ingest/json", [nginx(f"/{i}", status="x") for i in range(120)])
+        alice, found, path = sign_in("alice"), [], "/logs/rejected"
+        while path:
+            page = alice.get(path).text
+            found += re.findall(r"letter-(\d+)", page)
+            older = re.search(r'href="(/logs/rejected\?before=\d+)"', page)
+            path = older.group(1) if older else ""
+        assert [int(number) for number in found] == [letter.id for letter in letters(app)][::-1]
+        for before in ("x", "-1", "0", "9" * 30):
+            assert alice.get(f"/logs/rejected?before={before}").status_code in (200, 400)

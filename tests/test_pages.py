@@ -194,7 +194,19 @@ def test_no_page_asks_the_database_much(
     assert {path: n for path, n in asked.items() if n > MOST_QUERIES} == {}
 
 
-LISTS = ["/apis", "/catalog", "/applications", "/approvals", "/people", "/logs", "/nodes", "/keys", "/audit", "/"]
+LISTS = [
+    "/apis",
+    "/catalog",
+    "/applications",
+    "/approvals",
+    "/people",
+    "/logs",
+    "/logs/rejected",
+    "/nodes",
+    "/keys",
+    "/audit",
+    "/",
+]
 
 
 @pytest.mark.parametrize("path", LISTS)

@@ -26,10 +26,11 @@ from ..audit.views import cell, export_format
 from ..db import db, now, will_write
 from ..errors import NotFound
 from ..gateway.queries import node_names
+from ..runtime import runtime
 from ..web.access import me, requires
 from ..web.forms import asked_moment
 from ..web.htmx import render
-from . import explain, search
+from . import explain, letters, search
 from .reading import note_reading
 from .store import COLUMNS, moment_of
 
@@ -133,6 +134,7 @@ def _around(question: search.Question, only: Application | None) -> dict[str, An
     until = question.until or now()
     since = question.since or until - timedelta(days=1)
     return {
+        "rejected": 0 if only else letters.count_since(runtime().logs, 86400),
         "buckets": search.histogram(question, since, until),
         "since": since,
         "until": until,
