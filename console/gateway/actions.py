@@ -15,10 +15,10 @@ from ..runtime import changed
 from .models import Node, NodeState
 
 
-def enrol_with_code(code: str, software: str) -> tuple[Node, str]:
+def enrol_with_code(code: str, software: str, serves: bool = True) -> tuple[Node, str]:
     """The node that the code was made for, and its credential, which is shown once."""
     link = use_link(code, Purpose.ENROLMENT)
-    return enrol_node(link.name, software=software)
+    return enrol_node(link.name, software=software, serves=serves)
 
 
 def enrol_node(name: str, *, software: str = "", serves: bool = True, by: Person | None = None) -> tuple[Node, str]:

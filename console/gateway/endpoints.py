@@ -29,18 +29,28 @@ class UnknownNode(Refused):
     status = 401
 
 
-def asking_node(asked: Asked, scheme: str = "") -> int:
-    """The number of the node that asks; nobody else may. ``scheme`` is taken for its credential beside Bearer."""
-    node_id = node_by_credential(asked.bearer or (asked.credential(scheme) if scheme else ""))
+def asking_node(asked: Asked) -> int:
+    """The number of the serving node that asks; nobody else may, nor one that only pushes logs."""
+    return _known(node_by_credential(asked.bearer, serving=True))
+
+
+def pushing_node(asked: Asked, scheme: str = "") -> int:
+    """Of any node. ``scheme`` is taken for its credential beside Bearer."""
+    return _known(node_by_credential(asked.bearer or (asked.credential(scheme) if scheme else "")))
+
+
+def _known(node_id: int | None) -> int:
     if node_id is None:
         raise UnknownNode("The node credential is wrong or was removed. Enrol this node again.")
     return node_id
 
 
 def enrol(asked: Asked) -> Answer:
+    """``{"code", "software", "serves"}``; a gateway of another kind, or a shipper, serves no API and pushes logs only."""
     said = _json(asked)
     with unit_of_work():
-        node, credential = enrol_with_code(str(said.get("code", "")), str(said.get("software", "")))
+        serves = said.get("serves") is not False
+        node, credential = enrol_with_code(str(said.get("code", "")), str(said.get("software", "")), serves)
         return json_answer({"name": node.name, "credential": credential}, 200)
 
 
@@ -52,7 +62,7 @@ def get_bundle(asked: Asked) -> Answer:
     deadline = time.monotonic() + min(wait, HOLD_S)
     while generation() == since and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY_S)
-        if node_by_credential(asked.bearer) is None:
+        if node_by_credential(asked.bearer, serving=True) is None:
             raise UnknownNode("The node credential was removed.")
     if generation() == since:
         return Answer(304)
@@ -81,7 +91,7 @@ def post_report(asked: Asked) -> Answer:
 
 
 def post_unwrap(asked: Asked) -> Answer:
-    if node_by_credential(asked.bearer) is None:
+    if node_by_credential(asked.bearer, serving=True) is None:
         return _wrong_node()
     text, audience = asked.body().decode("ascii", "replace"), asked.header("X-Gatewright-Audience")
     try:
@@ -94,7 +104,7 @@ def post_unwrap(asked: Asked) -> Answer:
 
 def post_bound(asked: Asked) -> Answer:
     """A DPoP-bound token and the proof for one call (RFC 9449 section 7.1)."""
-    if node_by_credential(asked.bearer) is None:
+    if node_by_credential(asked.bearer, serving=True) is None:
         return _wrong_node()
     token, audience = asked.body().decode("ascii", "replace"), asked.header("X-Gatewright-Audience")
     url = runtime().config.gateway_url + asked.header("X-Gatewright-Path").partition("?")[0]
@@ -110,7 +120,7 @@ def post_bound(asked: Asked) -> Answer:
 
 
 def post_key(asked: Asked) -> Answer:
-    if node_by_credential(asked.bearer) is None:
+    if node_by_credential(asked.bearer, serving=True) is None:
         return _wrong_node()
     text, audience = asked.body().decode("ascii", "replace"), asked.header("X-Gatewright-Audience")
     try:

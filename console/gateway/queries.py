@@ -28,13 +28,14 @@ def find_node(node_id: int) -> Node:
     return node
 
 
-def node_by_credential(credential: str) -> int | None:
-    """The number of the node whose credential this is."""
+def node_by_credential(credential: str, *, serving: bool = False) -> int | None:
+    """The number of the node whose credential this is; ``serving``: of those that serve APIs only."""
     if not well_formed(credential, NODE_CREDENTIAL):
         return None
     kept = digest(credential)
-    query = select(Node.id).where(Node.digest == kept, Node.removed_at.is_(None))
-    return remembered(("node", kept), lambda: db.session.scalar(query))
+    query = select(Node.id, Node.serves).where(Node.digest == kept, Node.removed_at.is_(None))
+    found = remembered(("node", kept), lambda: db.session.execute(query).first())
+    return found.id if found and (found.serves or not serving) else None
 
 
 def node_names() -> dict[int, str]:

@@ -13,7 +13,7 @@ import orjson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from ..apis.queries import version_of_path
-from ..gateway.endpoints import asking_node
+from ..gateway.endpoints import pushing_node
 from ..runtime import runtime
 from ..web.machine import Answer, Asked, Route, problem_answer
 from ..web.metrics import RECORDS
@@ -69,7 +69,7 @@ def hec_health(_asked: Asked) -> Answer:
 
 def _take(asked: Asked, form: str, decode: Decode, scheme: str = "") -> Batch | None:
     """The batch, committed; None when there is no room for it."""
-    node_id, writer = asking_node(asked, scheme), runtime().writer
+    node_id, writer = pushing_node(asked, scheme), runtime().writer
     try:
         writer.check_room()
         batch, digest = _read(asked, node_id, form, decode)
