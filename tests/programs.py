@@ -23,7 +23,7 @@ NO_SKIP = os.environ.get("GATEWRIGHT_TEST_NO_SKIP") == "1"  # set where everythi
 
 def need(program: str, install: str) -> str:
     """The program's path; skips the test when it is missing."""
-    found = shutil.which(program)
+    found = shutil.which(program) or shutil.which(program, path="/usr/sbin")  # where a user's PATH does not look
     if found is None:
         message = f"needs {program}: {install}"
         if NO_SKIP:
