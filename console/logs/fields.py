@@ -9,13 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from .scrub import scrub_value, storable
+from .scrub import scrub_common, scrub_value, storable
 from .writer import Row
 
 LARGEST_NUMBER = 2**31 - 1  # of an integer column
 LATEST_US = 3600 * 1_000_000  # a clock may be an hour ahead, not more
 OLDEST_US = 400 * 86400 * 1_000_000
 LONGEST_TIME, LONGEST_NUMBER = 40, 32
+PATH_END = re.compile(r"[?#;]|%3[Ff]")
 WITH_PORT = re.compile(r"^(?:([\d.]+)|\[(.+)\]):\d+$")
 WORD = re.compile(r"[^,:;\s]+")
 APACHE_TIME = re.compile(r"\d{2}/[A-Z][a-z]{2}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}")
@@ -71,8 +72,8 @@ class Normaliser:
             number(response_bytes, "the size of the response"),
             text(request_id, 64),
             WITH_PORT.sub(r"\1\2", text(client_address, 60))[:45],
-            scrub_value(text(user_agent, 200)),
-            scrub_value(text(reason, 200)),
+            scrub_common(text(user_agent, 200)),
+            scrub_common(text(reason, 200)),
         )
 
     def _at_us(self, value: Any) -> int:
@@ -139,7 +140,8 @@ def clean_path(value: Any) -> str:
     said = text(value, 4000)
     if "://" in said[:12]:
         said = "/" + said.split("://", 1)[1].partition("/")[2]
-    said = said.split("?", 1)[0].split("#", 1)[0].split("%3F", 1)[0].split("%3f", 1)[0].split(";", 1)[0]
+    if end := PATH_END.search(said):
+        said = said[: end.start()]
     return scrub_value(said)[:500] or "/"
 
 

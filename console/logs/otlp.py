@@ -16,7 +16,7 @@ from ..gateway.envoy.base import HEALTH
 from .bodies import Batch, Undecodable
 from .decoded import PATH
 from .fields import LARGEST_NUMBER, LATEST_US, OLDEST_US, Bad, Normaliser, clean_path, us
-from .scrub import scrub_value
+from .scrub import scrub_common
 from .writer import Row
 
 
@@ -76,14 +76,14 @@ def _row(record: Any, make: Normaliser) -> Row:
         _text(said, "http.request.method", 12) or "?",
         path,
         status,
-        _number(said, "gatewright.duration_us") or _seconds(said),
+        _number(said, "gatewright.duration_us") if "gatewright.duration_us" in said else _seconds(said),
         _number(said, "gatewright.backend_us", missing=-1),
         _number(said, "http.request.body.size"),
         _number(said, "http.response.body.size"),
         _text(said, "gatewright.request_id", 64),
         _text(said, "client.address", 45),
-        scrub_value(_text(said, "user_agent.original", 200)),
-        scrub_value(_text(said, "gatewright.reason", 200) or _text(said, "gatewright.details", 200)),
+        scrub_common(_text(said, "user_agent.original", 200)),
+        scrub_common(_text(said, "gatewright.reason", 200) or _text(said, "gatewright.details", 200)),
     )
 
 
