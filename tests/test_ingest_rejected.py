@@ -14,7 +14,7 @@ from sqlalchemy import text
 from console.logs import letters as dead
 from console.logs.scrub import scrub, scrub_text
 from tests import conftest
-from tests.conftest import SignIn
+from tests.conftest import SignIn, at_once
 from tests.ingested import HEADERS, SECRETS, Values, apisix, caddy, kong, letters, nginx, send, stored, tyk
 from tests.test_logs import a_batch, a_record, protobuf, push
 
@@ -53,6 +53,19 @@ def test_they_are_bounded(app: Flask, node: str, monkeypatch: pytest.MonkeyPatch
         assert send(app, node, "/ingest/json", body).json == {"stored": 0, "rejected": 25}
     kept = [orjson.loads(letter.text)["request"].split()[1] for letter in letters(app)]
     assert kept == [f"/1/{i}" for i in range(10, 20)] + [f"/2/{i}" for i in range(20)]
+
+
+def test_several_senders_at_once_wait_for_each_other_in_one_order(
+    app: Flask, node: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead, "MOST_KEPT", 20)
+
+    def pusher(number: int) -> set[int]:
+        sent = ([nginx(f"/{number}/{i}/{j}", status="x" if j % 2 else 200) for j in range(10)] for i in range(5))
+        return {send(app, node, "/ingest/json", body).status_code for body in sent}
+
+    assert at_once(*[lambda n=n: pusher(n) for n in range(6)]) == [{200}] * 6
+    assert (len(stored(app)), len(letters(app))) == (150, 20)
 
 
 def test_a_long_one_is_cut(app: Flask, node: str) -> None:
@@ -152,6 +165,7 @@ class TestPage:
             assert 'href="/logs/rejected"' in browser.get("/logs").text
             page = browser.get("/logs/rejected").text
             assert "the status is no number" in page
+            assert re.search(r'href="/logs"[^>]*aria-current="page"', page)
             assert "gw-1" in page
             assert "<b>x" not in page
             assert not [secret for secret in SECRETS if secret in page]

@@ -94,5 +94,6 @@ def _is_here(endpoint: str, here: str) -> bool:
     families = {
         "apis": ("apis", "lifecycle", "version_keys"),
         "applications": ("applications", "tokens", "credentials", "client_keys"),
+        "logs": ("logs", "rejected"),
     }
     return here in families.get(domain, (domain,))
