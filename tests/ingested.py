@@ -9,7 +9,8 @@ import orjson
 from flask import Flask
 from sqlalchemy import select
 
-from console.logs.store import batch, record, rejected
+from console.logs.segments import tables
+from console.logs.store import batch, rejected
 
 Values = dict[str, Any]
 SECRETS = ("s3cr3t-apikey", "s3cr3t-cookie", "s3cr3t-bearer", "s3cr3t-query", "s3cr3t-basic", "s3cr3t-body")
@@ -34,7 +35,10 @@ def send(app: Flask, node: str, path: str, body: Any, **headers: str) -> Any:
 
 
 def stored(app: Flask) -> list[Any]:
-    return _all(app, select(record).order_by(record.c.id))
+    """Every record, oldest first, whichever day's table it is in."""
+    with app.extensions["gatewright"].logs.engine.connect() as connection:
+        days = reversed(tables(connection))
+        return [row for day in days for row in connection.execute(select(day).order_by(day.c.id))]
 
 
 def letters(app: Flask) -> list[Any]:

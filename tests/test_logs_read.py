@@ -22,7 +22,7 @@ from tests.test_logs import a_batch, a_record, push, stored
 def records(app: Flask, node: str, world: World) -> list[int]:
     """Two calls of Bob's application, one of a caller we do not know, one of a path that no API has."""
     known = {"client_id": world.client_id}
-    push(app, node, a_batch(*[a_record(**v) for v in (known, known, {}, {"version": "0"})]))  # type: ignore[arg-type]
+    push(app, node, a_batch(*[a_record(**v) for v in (known, known, {}, {"version": "0", "path": "/nobody"})]))  # type: ignore[arg-type]
     return stored(app, record.c.id)
 
 
