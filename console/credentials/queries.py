@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
@@ -13,6 +14,7 @@ from ..errors import NotFound
 from .models import ApiKey, ClientKey, ClientSecret, EncryptionKey, SigningKey
 
 WARN_AHEAD = timedelta(days=30)
+Owned = TypeVar("Owned", ClientSecret, ApiKey, ClientKey)
 
 
 def secrets_of(application: Application) -> list[ClientSecret]:
@@ -25,18 +27,19 @@ def keys_of(application: Application) -> list[ApiKey]:
     return list(db.session.scalars(query.order_by(ApiKey.revoked_at.isnot(None), ApiKey.id.desc()).limit(50)))
 
 
+def _own(kind: type[Owned], application: Application, row_id: int, called: str) -> Owned:
+    found = db.session.get(kind, row_id)
+    if found is None or found.application_id != application.id:
+        raise NotFound(f"This application has no such {called}.")
+    return found
+
+
 def find_secret(application: Application, secret_id: int) -> ClientSecret:
-    secret = db.session.get(ClientSecret, secret_id)
-    if secret is None or secret.application_id != application.id:
-        raise NotFound("This application has no such client secret.")
-    return secret
+    return _own(ClientSecret, application, secret_id, "client secret")
 
 
 def find_key(application: Application, key_id: int) -> ApiKey:
-    key = db.session.get(ApiKey, key_id)
-    if key is None or key.application_id != application.id:
-        raise NotFound("This application has no such API key.")
-    return key
+    return _own(ApiKey, application, key_id, "API key")
 
 
 def signing_keys() -> list[SigningKey]:
@@ -63,10 +66,7 @@ def find_signing_key(kid: str) -> SigningKey:
 
 
 def find_client_key(application: Application, key_id: int) -> ClientKey:
-    key = db.session.get(ClientKey, key_id)
-    if key is None or key.application_id != application.id:
-        raise NotFound("This application has no such public key.")
-    return key
+    return _own(ClientKey, application, key_id, "public key")
 
 
 def in_trouble(team_ids: list[int] | None, size: int = 3) -> list[ClientSecret | ApiKey]:
