@@ -7,7 +7,9 @@ import random
 import re
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,9 +18,10 @@ from flask import Flask
 from console.accounts.models import Person
 from console.applications.models import Application
 from console.db import db, now, unit_of_work
-from console.logs import analytics, segments
-from console.logs.analytics import Span, by_client, by_version, last_hours, over_time
+from console.logs import analytics, days, segments
+from console.logs.analytics import Answers, By, Only, Sums, last_hours
 from console.logs.rollups import PER_OCTAVE, bucket_of, middle_of, percentile
+from console.logs.store import hour
 from tests.conftest import Cast, SignIn, World
 from tests.test_logs import a_batch, a_record, push
 
@@ -70,33 +73,124 @@ def traffic(app: Flask, node: str, world: World) -> list[dict[str, Any]]:
     return made
 
 
+@contextmanager
+def answers(app: Flask, hours: int, only: Only | None = None) -> Iterator[Answers]:
+    with app.app_context(), app.extensions["gatewright"].logs.reading() as connection:
+        yield Answers(connection, last_hours(hours, now()), only or Only())
+
+
+def told(sums: Sums) -> tuple[int, int, int]:
+    return sums.requests, sums.refused, sums.failed
+
+
 def test_the_sums_say_what_the_records_say(app: Flask, world: World, traffic: list[dict[str, Any]]) -> None:
     span = last_hours(24, now())
     inside = [one for one in traffic if one["at_ns"] >= span.first * HOUR_NS]
-    with app.app_context():
-        sums = by_version(span)[world.version_id]
-        mine = by_client(span)[world.client_id]
-        buckets, of_client = over_time(span), over_time(span, frozenset({world.client_id}))
+    mine = [one for one in inside if one["client_id"] == world.client_id]
     codes = Counter(one["code"] for one in inside)
-    assert (sums.requests, sums.refused, sums.failed) == (len(inside), codes[404], codes[503])
-    assert sums.buckets == Counter(bucket_of(one["duration_us"]) for one in inside)
-    assert mine.requests == sum(one["client_id"] == world.client_id for one in inside)
-    assert sum(b.total for b in buckets) == len(inside)
-    assert sum(b.total for b in of_client) == mine.requests
-    assert len(over_time_of(app, 90 * 24)) <= 48
+    with answers(app, 24) as asked:
+        sums = asked.sums(By.API)
+        asked.time(By.API, sums)
+        assert told(sums[world.version_id]) == told(asked.whole()) == (len(inside), codes[404], codes[503])
+        timed = Counter(bucket_of(one["duration_us"]) for one in inside)
+        assert sums[world.version_id].buckets == asked.whole().buckets == timed
+        assert sum(b.total for b in asked.over_time()) == len(inside)
+        caller = asked.sums(By.APPLICATION)[world.client_id]
+        assert (caller.requests, caller.duration_us) == (len(mine), sum(one["duration_us"] for one in mine))
+        assert {k: one.requests for k, one in asked.sums(By.STATUS).items()} == {
+            2: codes[200],
+            4: codes[404],
+            5: codes[503],
+        }
+        (by_node,) = asked.sums(By.NODE).values()
+        assert by_node.requests == len(inside)
+    with answers(app, 24, Only(client_ids=frozenset({world.client_id}))) as asked:
+        assert asked.whole().requests == sum(b.total for b in asked.over_time()) == len(mine)
+        assert asked.sums(By.API)[world.version_id].requests == len(mine)
+    with answers(app, 90 * 24) as asked:
+        assert len(asked.over_time()) <= 48
 
 
-def over_time_of(app: Flask, hours: int) -> list[Any]:
-    with app.app_context():
-        return over_time(last_hours(hours, now()))
+def test_operations_are_the_documents(app: Flask, node: str, world: World) -> None:
+    paths = ["/orders/v1/orders/7", "/orders/v1/orders/8", "/orders/v1/orders", "/orders/v1/nothing/of/ours"]
+    push(app, node, a_batch(*(a_record(path=path, duration_us=5000) for path in paths)))
+    with answers(app, 1) as asked:
+        sums = asked.sums(By.OPERATION)
+        asked.time(By.OPERATION, sums)
+    found = {name: one.requests for (_, name), one in sums.items()}
+    assert found == {"GET /orders/{order_id}": 2, "GET /orders": 1}, "what is not described has no name"
+    assert sums[world.version_id, "GET /orders/{order_id}"].buckets == {bucket_of(5000): 2}
 
 
-def test_all_together_is_the_sum_of_all() -> None:
-    one = analytics.Sums(3, 1, 1, 10, {5: 3})
-    whole = analytics.total([one, analytics.Sums(2, 0, 1, 5, {5: 1, 6: 1})])
-    assert whole == analytics.Sums(5, 1, 2, 15, {5: 4, 6: 1})
+def everything(app: Flask) -> list[Any]:
+    """Every answer about the last ten days, in a form that can be compared."""
+    with answers(app, 240) as asked:
+        found: list[Any] = [asked.whole()]
+        for by in By:
+            sums = asked.sums(by)
+            asked.time(by, sums)
+            found.append(sums)
+    return found
+
+
+def test_closed_days_say_the_same_and_late_records_are_counted(
+    app: Flask, node: str, traffic: list[dict[str, Any]]
+) -> None:
+    logs = app.extensions["gatewright"].logs
+    before = everything(app)
+    closed = 0
+    while done := days.close_days(logs, now()):
+        closed += done
+    assert closed >= 2
+    assert everything(app) == before
+    with answers(app, 240) as asked:
+        assert len(asked.closed) == closed
+    with logs.writing() as connection:  # that is where the answers come from: without the hours they are the same
+        for day in asked.closed:
+            connection.execute(hour.delete().where(hour.c.hour >= day * 24, hour.c.hour < day * 24 + 24))
+    assert everything(app) == before
+
+
+def test_a_late_record_opens_its_day_again(app: Flask, node: str, traffic: list[dict[str, Any]]) -> None:
+    logs = app.extensions["gatewright"].logs
+    while days.close_days(logs, now()):
+        pass
+    requests = everything(app)[0].requests
+    push(app, node, a_batch(a_record(time.time_ns() - 30 * HOUR_NS)))
+    assert everything(app)[0].requests == requests + 1
+    with answers(app, 240) as asked:
+        opened = len(asked.closed)
+    assert days.close_days(logs, now()) == 1
+    with answers(app, 240) as asked:
+        assert len(asked.closed) == opened + 1
+    assert everything(app)[0].requests == requests + 1
+
+
+def test_a_day_is_closed_when_nobody_writes_to_it_any_more(app: Flask, node: str) -> None:
+    midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    push(app, node, a_batch(a_record(int(midnight.timestamp() * 1e9) - 60_000_000_000)))
+    logs = app.extensions["gatewright"].logs
+    assert days.close_days(logs, midnight + timedelta(minutes=59)) == 0
+    assert days.close_days(logs, midnight + timedelta(minutes=61)) == 1
+
+
+def test_what_moved_most_comes_first() -> None:
+    sums, before = {"a": Sums(10), "b": Sums(5), "c": Sums(7)}, {"a": Sums(12), "c": Sums(7), "d": Sums(9)}
+    assert analytics.movers(sums, before) == [("d", -9), ("b", 5), ("a", -2)]
     assert analytics.change(3, 2) == 0.5
     assert analytics.change(3, 0) is None
+
+
+@pytest.mark.parametrize("by", [*By, "nonsense"])
+def test_every_way_to_look_at_it(sign_in: SignIn, traffic: list[dict[str, Any]], by: str) -> None:
+    for name in ("alice", "bob"):
+        page = sign_in(name).get(f"/analytics?range=7d&by={by}&api=orders@1.0.0")
+        assert page.status_code == 200
+    assert "/logs?" in sign_in("alice").get(f"/analytics?range=7d&by={by}").text
+
+
+def test_an_api_that_is_none_has_no_calls(sign_in: SignIn, traffic: list[dict[str, Any]]) -> None:
+    assert "No calls in this time" in sign_in("alice").get("/analytics?range=7d&api=nothing@1").text
 
 
 @pytest.mark.parametrize("choice", ["1h", "24h", "7d", "30d", "90d", "nonsense"])
@@ -106,9 +200,9 @@ def test_an_admin_sees_every_api_and_application(sign_in: SignIn, traffic: list[
     if choice in ("7d", "30d", "90d"):
         main = page.text.split("<main")[1]
         assert "Orders 1.0.0" in main
-        assert "Shop" in main
+        assert "Shop" in sign_in("alice").get(f"/analytics?range={choice}&by=application").text.split("<main")[1]
         assert re.search(r"<b>600</b>", main)
-        assert "/logs?api=orders@1.0.0&amp;range=" in main
+        assert "/logs?range=" in main
 
 
 def test_the_chart_has_its_table(sign_in: SignIn, traffic: list[dict[str, Any]]) -> None:
@@ -126,7 +220,7 @@ def test_a_developer_sees_her_own_applications_only(
         db.session.add(Application(name="Other", team=carol.teams[0], client_id="app-other"))
     for name, mine, other in (("bob", "Shop", "Other"), ("carol", "Other", "Shop")):
         main = sign_in(name).get("/analytics?range=7d").text.split("<main")[1]
-        assert (f">{mine}</a>" in main, f">{other}</a>" in main, "By API" in main) == (True, False, False)
+        assert (f">{mine}</a>" in main, f">{other}</a>" in main, "every API" in main.lower()) == (True, False, False)
         client = world.client_id if name == "bob" else "app-other"
         count = sum(one["client_id"] == client for one in traffic)
         assert f"<b>{count}</b>" in main
@@ -140,9 +234,7 @@ def test_more_than_before_is_told(app: Flask, node: str, sign_in: SignIn, world:
 
 
 def test_the_hours_of_a_dropped_day_stay(app: Flask, traffic: list[dict[str, Any]], world: World) -> None:
-    with app.app_context():
-        with app.extensions["gatewright"].logs.writing() as connection:
-            for one in segments.catalogue(connection):
-                segments.drop(connection, one)
-        total = sum(s.requests for s in by_version(Span(0, 10**6)).values())
-        assert total == 600
+    with app.extensions["gatewright"].logs.writing() as connection:
+        for one in segments.catalogue(connection):
+            segments.drop(connection, one)
+    assert everything(app)[0].requests == 600

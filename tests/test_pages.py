@@ -73,12 +73,17 @@ class Reader(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.tags: Counter[str] = Counter()
+        self.drawing = False
         self.said: list[tuple[str, str, str]] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
+        self.drawing = tag == "svg" or self.drawing
+        self.tags["svg title" if self.drawing and tag == "title" else tag] += 1
         self.said += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.drawing = self.drawing and tag != "svg"
 
     def values(self, *names: str) -> list[str]:
         return [value for _, name, value in self.said if name in names]

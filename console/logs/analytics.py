@@ -1,41 +1,65 @@
-"""How much, how well and how fast, by API or by application, over a time and the time before it; from the hourly sums."""
+"""How much, how well and how fast, over a time and the time before it; from the sums, never from the records."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Subquery, Table, func, literal, select
 
-from ..runtime import runtime
-from .rollups import caller, latency, percentile
+from .days import Span, closed_days, during
+from .rollups import percentile
 from .search import Bucket
 from .store import hour
+from .sums import caller, latency, node_hour, node_latency, operation, operation_latency
 
 MOST = 200
+STEPS = 48
+Key = Any  # a version's or node's number, a client id, a status class; (version's number, operation) of an operation
+
+
+class By(StrEnum):
+    API = "api"
+    OPERATION = "operation"
+    APPLICATION = "application"
+    NODE = "node"
+    STATUS = "status"
 
 
 @dataclass(frozen=True)
-class Span:
-    """Whole hours since 1970: from ``first`` on, up to and not including ``end``."""
+class Only:
+    """None: all. A set: only these; an empty one finds nothing."""
 
-    first: int
-    end: int
+    version_ids: frozenset[int] | None = None
+    client_ids: frozenset[str] | None = None
+
+
+@dataclass
+class Sums:
+    requests: int = 0
+    refused: int = 0  # 4xx
+    failed: int = 0  # 5xx
+    bytes: int = 0
+    duration_us: int = 0  # of all together, where that is summed
+    buckets: dict[int, int] = field(default_factory=dict)
+
+    def add(self, status_class: int, requests: int, moved: int, spent: int) -> None:
+        self.requests += requests
+        self.refused += requests if status_class == 4 else 0
+        self.failed += requests if status_class == 5 else 0
+        self.bytes += moved
+        self.duration_us += spent
+
+    def percentile_us(self, share: float) -> float:
+        return percentile(self.buckets, share)
 
     @property
-    def before(self) -> Span:
-        """As long, right before it."""
-        return Span(2 * self.first - self.end, self.first)
-
-    @property
-    def since(self) -> datetime:
-        return datetime.fromtimestamp(self.first * 3600, UTC)
-
-    @property
-    def until(self) -> datetime:
-        return datetime.fromtimestamp(self.end * 3600, UTC)
+    def mean_us(self) -> float:
+        return self.duration_us / self.requests if self.requests else 0.0
 
 
 def last_hours(hours: int, moment: datetime) -> Span:
@@ -44,95 +68,108 @@ def last_hours(hours: int, moment: datetime) -> Span:
     return Span(end - hours, end)
 
 
-@dataclass(frozen=True)
-class Sums:
-    requests: int = 0
-    refused: int = 0  # 4xx
-    failed: int = 0  # 5xx
-    bytes: int = 0
-    buckets: dict[int, int] = field(default_factory=dict)
+class Answers:
+    """The questions to one time. ``connection`` is the logs database's."""
 
-    def plus(self, status_class: int, requests: int, moved: int = 0) -> Sums:
-        return replace(
-            self,
-            requests=self.requests + requests,
-            refused=self.refused + (requests if status_class == 4 else 0),
-            failed=self.failed + (requests if status_class == 5 else 0),
-            bytes=self.bytes + moved,
-        )
+    def __init__(self, connection: Connection, span: Span, only: Only) -> None:
+        self.connection, self.span, self.only = connection, span, only
+        self.closed = closed_days(connection, span)
 
-    def percentile_us(self, share: float) -> float:
-        return percentile(self.buckets, share)
-
-
-def by_version(span: Span, version_ids: frozenset[int] | None = None) -> dict[int, Sums]:
-    found: dict[int, Sums] = defaultdict(Sums)
-    counted = select(hour.c.version_id, hour.c.status_class, func.sum(hour.c.requests))
-    counted = counted.where(hour.c.hour >= span.first, hour.c.hour < span.end)
-    timed = select(latency.c.version_id, latency.c.bucket, func.sum(latency.c.requests))
-    timed = timed.where(latency.c.hour >= span.first, latency.c.hour < span.end)
-    if version_ids is not None:
-        counted, timed = (
-            counted.where(hour.c.version_id.in_(version_ids)),
-            timed.where(latency.c.version_id.in_(version_ids)),
-        )
-    with runtime().logs.reading() as connection:
-        for version_id, status_class, requests in connection.execute(
-            counted.group_by(hour.c.version_id, hour.c.status_class)
+    def sums(self, by: By) -> dict[Key, Sums]:
+        """Of the busiest, at most `MOST`, without how long they took."""
+        counted, names = _counted(by, self.only)
+        t = self._during(counted)
+        keys = [t.c[name] for name in names]
+        sums = [func.sum(t.c[name]) if name in t.c else literal(0) for name in ("requests", "bytes", "duration_us")]
+        query = select(*keys, t.c.status_class, *sums).where(*self._within(t)).group_by(*keys, t.c.status_class)
+        found: dict[Key, Sums] = defaultdict(Sums)
+        for *key, status_class, requests, moved, spent in self.connection.execute(
+            query.order_by(sums[0].desc()).limit(5 * MOST)
         ):
-            found[version_id] = found[version_id].plus(status_class, int(requests))
-        for version_id, bucket, requests in connection.execute(timed.group_by(latency.c.version_id, latency.c.bucket)):
-            found[version_id].buckets[bucket] = int(requests)
-    return dict(found)
+            found[_key(key)].add(status_class, int(requests), int(moved), int(spent))
+        return dict(sorted(found.items(), key=lambda one: -one[1].requests)[:MOST])
+
+    def time(self, by: By, sums: Mapping[Key, Sums]) -> None:
+        """Fill in how long the requests of these took, where that is kept; nothing is kept of it by application."""
+        timed = _timed(by, self.only)
+        if timed is None or not sums:
+            return
+        table, names = timed
+        t = self._during(table)
+        keys = [t.c[name] for name in names]
+        query = select(*keys, t.c.bucket, func.sum(t.c.requests)).where(*self._within(t))
+        query = query.where(keys[0].in_({key[0] if len(names) > 1 else key for key in sums}))
+        for *key, bucket, requests in self.connection.execute(query.group_by(*keys, t.c.bucket)):
+            if (one := sums.get(_key(key))) is not None:
+                one.buckets[bucket] = int(requests)
+
+    def whole(self) -> Sums:
+        """All of it together."""
+        table, _ = _counted(By.API, self.only)
+        t, found = self._during(table), Sums()
+        sums = [func.sum(t.c[name]) if name in t.c else literal(0) for name in ("requests", "bytes", "duration_us")]
+        query = select(t.c.status_class, *sums).where(*self._within(t)).group_by(t.c.status_class)
+        for status_class, requests, moved, spent in self.connection.execute(query):
+            found.add(status_class, int(requests), int(moved), int(spent))
+        if self.only.client_ids is None:
+            t = self._during(latency)
+            timed = select(t.c.bucket, func.sum(t.c.requests)).where(*self._within(t)).group_by(t.c.bucket)
+            found.buckets = {bucket: int(requests) for bucket, requests in self.connection.execute(timed)}
+        return found
+
+    def over_time(self) -> list[Bucket]:
+        """Requests by class, in at most `STEPS` steps of whole hours."""
+        table, _ = _counted(By.API, self.only)
+        query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests)).where(*self._within(table))
+        query = query.where(table.c.hour >= self.span.first, table.c.hour < self.span.end)
+        hours = self.span.end - self.span.first
+        step = -(-hours // STEPS)
+        counts = [[0, 0, 0] for _ in range(-(-hours // step))]
+        for at, status_class, requests in self.connection.execute(query.group_by(table.c.hour, table.c.status_class)):
+            counts[(at - self.span.first) // step][max(0, min(status_class, 5) - 3)] += int(requests)
+        return [Bucket(self.span.since + timedelta(hours=i * step), *one) for i, one in enumerate(counts)]
+
+    def _during(self, table: Table) -> Subquery:
+        return during(table, self.span, self.closed)
+
+    def _within(self, t: Subquery | Table) -> list[Any]:
+        wanted = []
+        if self.only.version_ids is not None and "version_id" in t.c:
+            wanted.append(t.c.version_id.in_(self.only.version_ids))
+        if self.only.client_ids is not None and "client_id" in t.c:
+            wanted.append(t.c.client_id.in_(self.only.client_ids))
+        return wanted
 
 
-def by_client(span: Span, client_ids: frozenset[str] | None = None) -> dict[str, Sums]:
-    """``client_ids`` None: of everybody, the busiest; else only these."""
-    found: dict[str, Sums] = defaultdict(Sums)
-    columns = (caller.c.client_id, caller.c.status_class, func.sum(caller.c.requests), func.sum(caller.c.bytes))
-    query = select(*columns).where(caller.c.hour >= span.first, caller.c.hour < span.end)
-    if client_ids is not None:
-        query = query.where(caller.c.client_id.in_(client_ids))
-    query = query.group_by(caller.c.client_id, caller.c.status_class).order_by(func.sum(caller.c.requests).desc())
-    with runtime().logs.reading() as connection:
-        for client_id, status_class, requests, moved in connection.execute(query.limit(5 * MOST)):
-            found[client_id] = found[client_id].plus(status_class, int(requests), int(moved))
-    return dict(found)
+def _counted(by: By, only: Only) -> tuple[Table, tuple[str, ...]]:
+    """Where requests are counted, and by what. What is asked of some applications is only counted by caller."""
+    if by == By.APPLICATION:
+        return caller, ("client_id",)
+    if by == By.OPERATION:
+        return operation, ("version_id", "operation")
+    if by == By.NODE:
+        return node_hour, ("node_id",)
+    return hour if only.client_ids is None else caller, ("version_id" if by == By.API else "status_class",)
 
 
-def over_time(span: Span, client_ids: frozenset[str] | None = None, most: int = 48) -> list[Bucket]:
-    """Requests by class, in at most ``most`` steps of whole hours."""
-    table = hour if client_ids is None else caller
-    query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests))
-    query = query.where(table.c.hour >= span.first, table.c.hour < span.end)
-    if client_ids is not None:
-        query = query.where(caller.c.client_id.in_(client_ids))
-    step = -(-(span.end - span.first) // most)
-    counts = [[0, 0, 0] for _ in range(-(-(span.end - span.first) // step))]
-    with runtime().logs.reading() as connection:
-        for at, status_class, requests in connection.execute(query.group_by(table.c.hour, table.c.status_class)):
-            counts[(at - span.first) // step][max(0, min(status_class, 5) - 3)] += int(requests)
-    return [Bucket(span.since + timedelta(hours=i * step), *one) for i, one in enumerate(counts)]
+def _timed(by: By, only: Only) -> tuple[Table, tuple[str, ...]] | None:
+    if by == By.API and only.client_ids is None:
+        return latency, ("version_id",)
+    if by == By.OPERATION:
+        return operation_latency, ("version_id", "operation")
+    return (node_latency, ("node_id",)) if by == By.NODE else None
 
 
-def total(sums: Iterable[Sums]) -> Sums:
-    """All of them together."""
-    whole = Sums()
-    for one in sums:
-        whole = Sums(
-            whole.requests + one.requests,
-            whole.refused + one.refused,
-            whole.failed + one.failed,
-            whole.bytes + one.bytes,
-            _added(whole.buckets, one.buckets),
-        )
-    return whole
-
-
-def _added(one: dict[int, int], other: dict[int, int]) -> dict[int, int]:
-    return {bucket: one.get(bucket, 0) + other.get(bucket, 0) for bucket in one.keys() | other.keys()}
+def _key(parts: list[Any]) -> Key:
+    return parts[0] if len(parts) == 1 else tuple(parts)
 
 
 def change(now: float, before: float) -> float | None:
     """As a share of before; None when there was nothing to compare with."""
     return (now - before) / before if before else None
+
+
+def movers(sums: Mapping[Key, Sums], before: Mapping[Key, Sums], most: int = 5) -> list[tuple[Key, int]]:
+    """Whose requests changed most, and by how many."""
+    moved = {key: sums.get(key, Sums()).requests - before.get(key, Sums()).requests for key in {*sums, *before}}
+    return sorted(((k, n) for k, n in moved.items() if n), key=lambda one: -abs(one[1]))[:most]

@@ -1,76 +1,152 @@
-"""Analytics: for admins and auditors every API and application; for developers their own applications."""
+"""Analytics: for admins and auditors every API, operation, application and node; for developers their applications."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint, request
+from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
-from ..apis.queries import names
+from ..apis.queries import all_versions, names, version_by_name
 from ..applications.queries import by_client_ids, own_applications
 from ..db import now
+from ..gateway.queries import node_names
+from ..runtime import runtime
 from ..web.access import me, requires
 from ..web.htmx import render
 from . import analytics
-from .analytics import Span, Sums
+from .analytics import Answers, By, Key, Only, Sums
 
 blueprint = Blueprint("analytics", __name__)
 P = Permission
 RANGES = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": 90 * 24}
+OF_LOGS = {"1h": "1h", "24h": "24h", "7d": "7d"}  # the log page's word for a range; it goes back 30 days
 ROWS = 50
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a key is to people: ``url`` is its page, ``calls`` its records."""
+
+    name: str
+    about: str = ""
+    url: str = ""
+    calls: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    range: str
+    by: By
+    api: str
+    clients: frozenset[str] | None  # None: who asks may see everybody's
+
+    @property
+    def only(self) -> Only:
+        version = version_by_name(self.api) if self.api else None
+        return Only(frozenset({version.id if version else -1}) if self.api else None, self.clients)
+
+    def address(self, **other: str) -> str:
+        said = {"range": self.range, "by": str(self.by), "api": self.api} | other
+        return f"{url_for('analytics.index')}?{urlencode({name: value for name, value in said.items() if value})}"
+
+
+def read() -> Asked:
+    everything = me().may(P.READ_LOGS)
+    chosen, by = request.args.get("range", ""), request.args.get("by", "")
+    return Asked(
+        range=chosen if chosen in RANGES else "24h",
+        by=By(by) if by in ways(everything) else By.API if everything else By.APPLICATION,
+        api=request.args.get("api", "").strip()[:120],
+        clients=None if everything else frozenset(a.client_id for a in own_applications(me())),
+    )
+
+
+def ways(everything: bool) -> list[By]:
+    return list(By) if everything else [By.APPLICATION, By.API, By.STATUS]
 
 
 @blueprint.get("/analytics")
 @requires(P.READ_APPLICATIONS)
 def index() -> Response:
-    chosen = request.args.get("range", "24h")
-    chosen = chosen if chosen in RANGES else "24h"
-    span = analytics.last_hours(RANGES[chosen], now())
-    everything = me().may(P.READ_LOGS)
-    clients = None if everything else frozenset(a.client_id for a in own_applications(me()))
-    context: dict[str, Any] = {
-        "range": chosen,
-        "ranges": list(RANGES),
-        "span": span,
-        "everything": everything,
-        "buckets": analytics.over_time(span, clients),
-        "applications": _applications(span, clients),
-    }
-    context |= _whole(span, clients) | ({"apis": _apis(span)} if everything else {"apis": []})
-    return render("analytics/index.html", **context)
-
-
-def _whole(span: Span, clients: frozenset[str] | None) -> dict[str, Any]:
-    """All of it together, in this time and in the one before."""
-    parts = [
-        analytics.total((analytics.by_version(one) if clients is None else analytics.by_client(one, clients)).values())
-        for one in (span, span.before)
-    ]
-    return {"total": parts[0], "before": parts[1], "growth": analytics.change(parts[0].requests, parts[1].requests)}
-
-
-def _apis(span: Span) -> list[dict[str, Any]]:
-    """By requests, the busiest first; with how that changed."""
-    sums, before = analytics.by_version(span), analytics.by_version(span.before)
-    busiest = sorted((n for n in sums if n), key=lambda n: -sums[n].requests)[:ROWS]
-    known = names(set(busiest))
-    return [
-        {"version": known[n], "sums": sums[n], "growth": _growth(sums[n], before.get(n))} for n in busiest if n in known
-    ]
-
-
-def _applications(span: Span, clients: frozenset[str] | None) -> list[dict[str, Any]]:
-    sums, before = analytics.by_client(span, clients), analytics.by_client(span.before, clients)
-    busiest = sorted(sums, key=lambda c: -sums[c].requests)[:ROWS]
-    known = by_client_ids(set(busiest))
-    return [
-        {"application": known[c], "sums": sums[c], "growth": _growth(sums[c], before.get(c))}
-        for c in busiest
-        if c in known
-    ]
+    asked = read()
+    only, span = asked.only, analytics.last_hours(RANGES[asked.range], now())
+    with runtime().logs.reading() as connection:
+        current, before = Answers(connection, span, only), Answers(connection, span.before, only)
+        total, total_before = current.whole(), before.whole()
+        sums, sums_before = current.sums(asked.by), before.sums(asked.by)
+        busiest = dict(list(sums.items())[:ROWS])
+        current.time(asked.by, busiest)
+        buckets = current.over_time()
+    moved = analytics.movers(sums, sums_before)
+    named = _named(asked, {*busiest, *(key for key, _ in moved)})
+    return render(
+        "analytics/index.html",
+        asked=asked,
+        ranges=list(RANGES),
+        ways=ways(asked.clients is None),
+        versions=all_versions() if asked.clients is None else [],
+        span=span,
+        buckets=buckets,
+        calls=_calls(asked),
+        total=total,
+        before=total_before,
+        growth=analytics.change(total.requests, total_before.requests),
+        rows=[
+            {"of": named[key], "sums": one, "growth": _growth(one, sums_before.get(key))}
+            for key, one in busiest.items()
+            if key in named
+        ],
+        movers=[{"of": named[key], "by": by} for key, by in moved if key in named],
+    )
 
 
 def _growth(sums: Sums, before: Sums | None) -> float | None:
     return analytics.change(sums.requests, before.requests if before else 0)
+
+
+def _calls(asked: Asked, **filters: str) -> str:
+    """The records that figures are made of; a developer's are on the pages of her applications."""
+    if asked.clients is not None:
+        return ""
+    said = {"range": OF_LOGS.get(asked.range, "30d"), "api": asked.api} | filters
+    return f"{url_for('logs.index')}?{urlencode({name: value for name, value in said.items() if value})}"
+
+
+def _named(asked: Asked, keys: set[Key]) -> Mapping[Key, Named]:
+    """Without those that are no more."""
+    if asked.by == By.API:
+        return {key: _of_version(asked, one) for key, one in names({k for k in keys if k}).items()}
+    if asked.by == By.OPERATION:
+        versions = names({version_id for version_id, _ in keys})
+        return {key: _of_operation(asked, versions[key[0]], key[1]) for key in keys if key[0] in versions}
+    if asked.by == By.APPLICATION:
+        return {key: _of_application(asked, one) for key, one in by_client_ids(keys).items()}
+    if asked.by == By.NODE:
+        known = node_names()
+        return {k: Named(known.get(k, f"node {k}"), "", "", _calls(asked, node=str(k))) for k in keys}
+    return {k: Named(f"{k}xx", "", "", _calls(asked, status=f"{k}xx")) for k in keys}
+
+
+def _of_version(asked: Asked, version: Any) -> Named:
+    name = f"{version.api.slug}@{version.version}"
+    page = "apis.show" if asked.clients is None else "catalog.show"
+    return Named(
+        version.name, "", url_for(page, slug=version.api.slug, number=version.version), _calls(asked, api=name)
+    )
+
+
+def _of_operation(asked: Asked, version: Any, operation: str) -> Named:
+    name = f"{version.api.slug}@{version.version}"
+    return Named(operation, version.name, "", _calls(asked, api=name, operation=operation))
+
+
+def _of_application(asked: Asked, application: Any) -> Named:
+    calls = url_for("logs.of_application", application_id=application.id, range=OF_LOGS.get(asked.range, "30d"))
+    return Named(
+        application.name, application.team.name, url_for("applications.show", application_id=application.id), calls
+    )

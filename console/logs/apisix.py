@@ -36,4 +36,5 @@ def row(said: Said, make: Normaliser) -> Row:
         client_address=said.get("client_ip"),
         user_agent=header(headers, "user-agent"),
         client_id=part(said, "consumer").get("username"),
+        trace_id=header(headers, "traceparent"),
     )

@@ -20,7 +20,9 @@ PATH_END = re.compile(r"[?#;]|%3[Ff]")
 WITH_PORT = re.compile(r"^(?:([\d.]+)|\[(.+)\]):\d+$")
 WORD = re.compile(r"[^,:;\s]+")
 APACHE_TIME = re.compile(r"\d{2}/[A-Z][a-z]{2}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}")
+TRACE_ID = re.compile(r"(?:^|-)(?!0{32})([0-9a-f]{32})(?:-|$)")  # alone, or in a `traceparent`
 VersionOf = Callable[[str], int]
+OperationOf = Callable[[int, str, str], str]
 Said = dict[str, Any]
 
 
@@ -31,8 +33,8 @@ class Bad(ValueError):
 class Normaliser:
     """Makes the rows of one batch: of one node, at one time."""
 
-    def __init__(self, node_id: int, version_of: VersionOf) -> None:
-        self.node_id, self.version_of = node_id, version_of
+    def __init__(self, node_id: int, version_of: VersionOf, operation_of: OperationOf) -> None:
+        self.node_id, self.version_of, self.operation_of = node_id, version_of, operation_of
         self.clock = time.time_ns() // 1000
 
     def row(
@@ -53,17 +55,20 @@ class Normaliser:
         credential: Any = "",
         jti: Any = "",
         reason: Any = "",
+        trace_id: Any = "",
         version_id: int = 0,
     ) -> Row:
         path = clean_path(path)
+        method = text(method, 12).upper() or "?"
+        version_id = version_id or self.version_of(path)
         return (
             self._at_us(at),
             self.node_id,
-            version_id or self.version_of(path),
+            version_id,
             text(client_id, 40),
             text(credential, 10),
             text(jti, 64),
-            text(method, 12).upper() or "?",
+            method,
             path,
             _status(status),
             duration_us,
@@ -74,6 +79,8 @@ class Normaliser:
             WITH_PORT.sub(r"\1\2", text(client_address, 60))[:45],
             scrub_common(text(user_agent, 200)),
             scrub_common(text(reason, 200)),
+            trace(trace_id),
+            self.operation_of(version_id, method, path)[:200] if version_id else "",
         )
 
     def _at_us(self, value: Any) -> int:
@@ -93,6 +100,12 @@ def text(value: Any, longest: int) -> str:
         return ""
     said = str(value) if not isinstance(value, str) else value
     return "" if said == "-" else storable(said[:longest])
+
+
+def trace(value: Any) -> str:
+    """A trace id as W3C Trace Context section 3.2.2.3 writes it, also out of a `traceparent`; else nothing."""
+    found = TRACE_ID.search(text(value, 100).lower())
+    return found[1] if found else ""
 
 
 def number(value: Any, name: str, missing: int = 0) -> int:

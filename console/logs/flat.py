@@ -31,7 +31,8 @@ METHODS = ("method", "http.request.method", "request_method")
 PATHS = ("path", "url.path", "request_uri", "uri", "url", "request_url")
 ADDRESSES = ("client_address", "client.address", "client_ip", "remote_addr", "remote_ip", "downstream_remote_address")
 AGENTS = ("user_agent", "user_agent.original", "http_user_agent", "agent")
-IDS = ("request_id", "gatewright.request_id", "x_request_id", "trace_id")
+IDS = ("request_id", "gatewright.request_id", "x_request_id")
+TRACES = ("trace_id", "traceId", "trace.id", "traceparent", "gatewright.traceparent", "http_traceparent")
 CLIENTS = ("client_id", "gatewright.client_id", "consumer", "remote_user")
 SENT = ("response_bytes", "http.response.body.size", "bytes_sent", "body_bytes_sent", "size")
 RECEIVED = ("request_bytes", "http.request.body.size", "request_length", "bytes_received", "bytes_read")
@@ -78,6 +79,7 @@ def row(said: Said, make: Normaliser, at: Any = None) -> Row:
         credential=first(said, "gatewright.credential"),
         jti=first(said, "gatewright.jti"),
         reason=first(said, "gatewright.reason", "response_code_details"),
+        trace_id=first(said, *TRACES),
         version_id=number(first(said, "gatewright.version"), "gatewright.version"),
     )
 
@@ -97,6 +99,7 @@ def _of_caddy(said: Said, make: Normaliser, at: Any) -> Row:
         client_address=first(request, "client_ip", "remote_ip"),
         user_agent=header(headers, "User-Agent"),
         client_id=said.get("user_id"),
+        trace_id=first(said, "traceID") or header(headers, "Traceparent"),
     )
 
 

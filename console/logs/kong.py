@@ -34,5 +34,6 @@ def row(said: Said, make: Normaliser) -> Row:
         client_address=said.get("client_ip"),
         user_agent=header(headers, "user-agent"),
         client_id=first(consumer, "custom_id", "username", "id"),
+        trace_id=part(said, "trace_id").get("w3c") or header(headers, "traceparent"),
         credential="key" if part(said, "authenticated_entity") else "",
     )

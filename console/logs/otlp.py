@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from ..gateway.envoy.base import HEALTH
 from .bodies import Batch, Undecodable
 from .decoded import PATH
-from .fields import LARGEST_NUMBER, LATEST_US, OLDEST_US, Bad, Normaliser, clean_path, us
+from .fields import LARGEST_NUMBER, LATEST_US, OLDEST_US, Bad, Normaliser, clean_path, trace, us
 from .scrub import scrub_common
 from .writer import Row
 
@@ -65,15 +65,16 @@ def _row(record: Any, make: Normaliser) -> Row:
     if not 0 <= status <= 999:
         raise Bad("the status is none of HTTP's")
     client_id = _text(said, "gatewright.client_id", 40)
-    path = clean_path(said.get("url.path", ""))
+    path, method = clean_path(said.get("url.path", "")), _text(said, "http.request.method", 12) or "?"
+    version_id = _number(said, "gatewright.version") or make.version_of(path)
     return (
         at_us,
         make.node_id,
-        _number(said, "gatewright.version") or make.version_of(path),
+        version_id,
         client_id,
         _text(said, "gatewright.credential", 10) or ("jws" if client_id else ""),
         _text(said, "gatewright.jti", 64),
-        _text(said, "http.request.method", 12) or "?",
+        method,
         path,
         status,
         _number(said, "gatewright.duration_us") if "gatewright.duration_us" in said else _seconds(said),
@@ -84,6 +85,8 @@ def _row(record: Any, make: Normaliser) -> Row:
         _text(said, "client.address", 45),
         scrub_common(_text(said, "user_agent.original", 200)),
         scrub_common(_text(said, "gatewright.reason", 200) or _text(said, "gatewright.details", 200)),
+        record.trace_id.hex() or trace(said.get("gatewright.traceparent")),
+        make.operation_of(version_id, method, path)[:200] if version_id else "",
     )
 
 

@@ -1,48 +1,35 @@
-"""Sums by the hour, one narrow table for each question, kept in the same transaction as the records.
+"""The sums of `sums`, kept in the same transaction as the records: they are what the records say at any moment.
 
-`hour`: requests and time by version and status class. `latency`: how many requests of a version took how long, in buckets
-of an eighth of an octave, so that a percentile is within 4.5 % of the true one. `caller`: requests and bytes by client.
+Durations are counted in buckets of an eighth of an octave, so that a percentile is within 4.5 % of the true one.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
+from itertools import repeat
 from math import log2
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, SmallInteger, String, Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects.postgresql import insert
 
-from .store import COLUMNS, hour, metadata
+from .days import open_again
+from .store import COLUMNS, hour
+from .sums import caller, latency, node_hour, node_latency, operation, operation_latency, values
 
 PER_OCTAVE = 8
 HOUR_US = 3_600_000_000
 Row = tuple[Any, ...]
 
-latency = Table(
-    "log_latency",
-    metadata,
-    Column("hour", Integer, primary_key=True),
-    Column("version_id", Integer, primary_key=True),
-    Column("bucket", SmallInteger, primary_key=True),
-    Column("requests", Integer, nullable=False),
-)
-caller = Table(
-    "log_caller",
-    metadata,
-    Column("hour", Integer, primary_key=True),
-    Column("client_id", String(40), primary_key=True),
-    Column("version_id", Integer, primary_key=True),
-    Column("status_class", SmallInteger, primary_key=True),
-    Column("requests", Integer, nullable=False),
-    Column("bytes", BigInteger, nullable=False),
-)
-STATUS, VERSION, SPENT, CLIENT, SENT, ANSWERED = (
+STATUS, VERSION, NODE, SPENT, CLIENT, SENT, ANSWERED, METHOD, OPERATION = (
     COLUMNS.index(name)
-    for name in ("status", "version_id", "duration_us", "client_id", "request_bytes", "response_bytes")
-)
+    for name in (
+        "status", "version_id", "node_id", "duration_us", "client_id", "request_bytes", "response_bytes", "method", "operation",
+    )
+)  # fmt: skip
 
 
 def bucket_of(duration_us: int) -> int:
@@ -70,21 +57,36 @@ def add(connection: Connection, rows: list[Row]) -> None:
     versions = [row[VERSION] for row in rows]
     classes = [row[STATUS] // 100 for row in rows]
     times = [row[SPENT] for row in rows]
-    clients = [row[CLIENT] for row in rows]
-    keys = list(zip(hours, versions, classes, strict=True))
-    calls = list(zip(hours, clients, versions, classes, strict=True))
-    spent = _summed(keys, times)
-    moved = _summed(calls, [row[SENT] + row[ANSWERED] for row in rows])
-    timed = Counter(zip(hours, versions, map(bucket_of, times), strict=True))
-    _add(connection, hour, [(*k, n, spent[k]) for k, n in Counter(keys).items()])
-    _add(connection, latency, [(*k, n) for k, n in timed.items()])
-    _add(connection, caller, [(*k, n, max(0, moved[k])) for k, n in Counter(calls).items() if k[1]])
+    buckets = list(map(bucket_of, times))
+    moved = [row[SENT] + row[ANSWERED] for row in rows]
+    nodes, clients = [row[NODE] for row in rows], [row[CLIENT] for row in rows]
+    # only what a document describes has a name here: the paths that anybody tries would have no end
+    names = [f"{row[METHOD]} {row[OPERATION]}" if row[OPERATION] else "" for row in rows]
+    _count(connection, hour, zip(hours, versions, classes, strict=True), times)
+    _count(connection, latency, zip(hours, versions, buckets, strict=True))
+    _count(connection, caller, zip(hours, clients, versions, classes, strict=True), moved, times)
+    _count(connection, operation, zip(hours, versions, names, classes, strict=True), moved)
+    _count(connection, operation_latency, zip(hours, versions, names, buckets, strict=True))
+    _count(connection, node_hour, zip(hours, nodes, classes, strict=True), moved)
+    _count(connection, node_latency, zip(hours, nodes, buckets, strict=True))
+    open_again(connection, {at // 24 for at in set(hours)}, int(time.time()) // 86400)
 
 
-def _summed(keys: list[Any], values: list[int]) -> dict[Any, int]:
-    sums = dict.fromkeys(keys, 0)
-    for key, value in zip(keys, values, strict=True):
-        sums[key] += value
+def _count(connection: Connection, table: Table, keys: Any, *summed: list[int]) -> None:
+    """How many there are of each key, and the sums of ``summed``; without the callers and operations that have no name."""
+    every = list(keys)
+    counts = Counter(every)
+    sums = [_summed(counts, every, one) for one in summed]
+    named = table not in (caller, operation, operation_latency)
+    place = 1 if table is caller else 2
+    rows = [(*k, n, *(one[k] for one in sums)) for k, n in counts.items() if named or k[place]]
+    _add(connection, table, rows)
+
+
+def _summed(counts: Counter[Any], keys: list[Any], numbers: list[int]) -> dict[Any, int]:
+    sums = dict(zip(counts, repeat(0), strict=False))
+    for key, number in zip(keys, numbers, strict=True):
+        sums[key] += number
     return sums
 
 
@@ -99,14 +101,10 @@ def _add(connection: Connection, table: Table, sums: list[tuple[Any, ...]]) -> N
     statement = insert(table)
     statement = statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
-        set_={column.name: column + statement.excluded[column.name] for column in _values(table)},
+        set_={column.name: column + statement.excluded[column.name] for column in values(table)},
     )
     names = [str(column.name) for column in table.columns]
     connection.execute(statement, [dict(zip(names, one, strict=True)) for one in sums])
-
-
-def _values(table: Table) -> list[Column[Any]]:
-    return [column for column in table.columns if not column.primary_key]
 
 
 @cache
@@ -114,5 +112,5 @@ def _sqlite_upsert(table: Table) -> str:
     names = ", ".join(table.columns.keys())
     marks = ", ".join("?" * len(table.columns))
     key = ", ".join(table.primary_key.columns.keys())
-    added = ", ".join(f"{c.name} = {c.name} + excluded.{c.name}" for c in _values(table))
+    added = ", ".join(f"{c.name} = {c.name} + excluded.{c.name}" for c in values(table))
     return f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {added}"  # noqa: S608

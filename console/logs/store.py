@@ -60,16 +60,20 @@ def record_table(name: str, into: MetaData) -> Table:
         Column("client_address", String(45), nullable=False),
         Column("user_agent", String(200), nullable=False),
         Column("reason", String(200), nullable=False),
+        Column("trace_id", String(32), nullable=False),  # W3C Trace Context
+        Column("operation", String(200), nullable=False),  # the path's template in the API's document
         Index(f"ix_{name}_version_id", "version_id"),
         Index(f"ix_{name}_client_id", "client_id"),
         Index(f"ix_{name}_request_id", "request_id"),
         Index(f"ix_{name}_failed", "version_id", sqlite_where=FAILED, postgresql_where=FAILED),
+        Index(f"ix_{name}_trace_id", "trace_id", sqlite_where=TRACED, postgresql_where=TRACED),
         postgresql_partition_by="RANGE (id)",
     )
 
 
 FIRST = "log_record"  # SQLite: of installations from before there was a table a day. PostgreSQL: what is split
 FAILED = text("status >= 400")
+TRACED = text("trace_id <> ''")
 record = record_table(FIRST, MetaData(naming_convention=NAMES))
 batch = Table(
     "log_batch",
@@ -156,11 +160,13 @@ class Store:
             yield connection
 
     def prepare(self) -> None:
+        from .columns import add_missing
         from .segments import take_over
 
         with self.writing() as connection:
             metadata.create_all(connection)
             take_over(connection)
+            add_missing(connection)
 
     def ready(self) -> None:
         with self.engine.connect() as connection:

@@ -10,6 +10,7 @@ from ..audit.actions import record
 from ..audit.models import Action
 from ..db import now
 from ..runtime import runtime
+from .days import close_days, forget_old_sums
 from .segments import Segment, drop, of_before, oldest, size_bytes
 from .store import batch, moment_of
 
@@ -31,6 +32,7 @@ class Dropped:
 def drop_old_records() -> list[Dropped]:
     """In the logs database, which has transactions of its own; each day is dropped in one, so nobody waits long."""
     _forget_batches()
+    forget_old_sums(runtime().logs, now())
     config = runtime().config
     gone: list[Dropped] = []
     if config.logs_days:
@@ -40,6 +42,10 @@ def drop_old_records() -> list[Dropped]:
     if config.logs_budget_mb and used_bytes() > config.logs_budget_mb * MB:
         gone += _make_room(config.logs_budget_mb * MB * ROOM)
     return gone
+
+
+def sum_up_days() -> int:
+    return close_days(runtime().logs, now())
 
 
 def _drop(one: Segment, why: str) -> Dropped:

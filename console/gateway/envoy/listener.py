@@ -37,6 +37,7 @@ LOG_ATTRIBUTES: tuple[tuple[str, str], ...] = (
     ("gatewright.duration_us", "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%"),
     ("gatewright.backend_us", "%COMMON_DURATION(US_TX_BEG:US_RX_END:us)%"),
     ("gatewright.request_id", "%REQ(X-REQUEST-ID)%"),
+    ("gatewright.traceparent", "%REQ(TRACEPARENT):60%"),
     ("gatewright.client_id", f"%DYNAMIC_METADATA({JWT}:jwt:client_id)%"),
     ("gatewright.jti", f"%DYNAMIC_METADATA({JWT}:jwt:jti)%"),
     ("gatewright.credential", f"%DYNAMIC_METADATA({NAMESPACE}:credential)%"),

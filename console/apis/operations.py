@@ -1,0 +1,105 @@
+"""Which operation of its document a call was: the template of its path, found the way OpenAPI 3.1 section 4.8.8 says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import select
+
+from ..db import db
+from ..runtime import remembered, runtime
+from .models import ApiVersion, Revision
+from .openapi import operations
+
+PARAMETER = re.compile(r"\{[^{}]*\}")
+MOST_IN_A_PART = 3  # of more parameters a part is taken as any text: looking for them would take too long
+
+
+@dataclass
+class _Part:
+    """What may follow a part of a path: concrete parts first, then those that hold parameters."""
+
+    concrete: dict[str, _Part] = field(default_factory=dict)
+    templated: list[tuple[str, re.Pattern[str] | None, _Part]] = field(default_factory=list)  # None: any text at all
+    operations: dict[str, str] = field(default_factory=dict)  # method to template
+
+
+class Templates:
+    """The operations of one document, by what their paths look like."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.first = _Part()
+        for operation in operations(document):
+            self._add(operation.method.upper(), operation.path)
+        self.find = lru_cache(maxsize=8192)(self._find)
+
+    def _add(self, method: str, template: str) -> None:
+        here = self.first
+        for part in template.strip("/").split("/"):
+            here = _templated(here, part) if "{" in part else here.concrete.setdefault(part, _Part())
+        here.operations[method] = template
+
+    def _find(self, method: str, path: str) -> str:
+        """The template; empty when the document describes no such call. ``path`` is that of the document's server."""
+        return _look(self.first, path.strip("/").split("/"), 0, method)
+
+
+def _templated(here: _Part, part: str) -> _Part:
+    for known, _, following in here.templated:
+        if known == part:
+            return following
+    here.templated.append((part, _pattern(part), _Part()))
+    return here.templated[-1][2]
+
+
+def _pattern(part: str) -> re.Pattern[str] | None:
+    texts = PARAMETER.split(part)
+    if not any(texts) or len(texts) > MOST_IN_A_PART + 1:
+        return None
+    return re.compile("[^/]+".join(map(re.escape, texts)))
+
+
+def _look(here: _Part, parts: list[str], at: int, method: str) -> str:
+    if at == len(parts):
+        return here.operations.get(method, "")
+    part = parts[at]
+    following = here.concrete.get(part)
+    if following is not None and (found := _look(following, parts, at + 1, method)):
+        return found
+    for _, pattern, following in here.templated:
+        fits = bool(part) if pattern is None else pattern.fullmatch(part)
+        if fits and (found := _look(following, parts, at + 1, method)):
+            return found
+    return ""
+
+
+def operation_of(version_id: int, method: str, path: str) -> str:
+    """The template of a call's path, in the revision that is served now; empty for what it does not describe."""
+    served = remembered("served revisions", _served).get(version_id)
+    if served is None:
+        return ""
+    revision_id, prefix = served
+    return str(_templates(revision_id).find(method, path.removeprefix(prefix)))
+
+
+def _served() -> dict[int, tuple[int, str]]:
+    """The newest revision of each version, and the path in front of those of its document."""
+    query = select(ApiVersion.id, Revision.id, ApiVersion.gateway_path).join(
+        Revision, Revision.version_id == ApiVersion.id
+    )
+    query = query.where(Revision.number == ApiVersion.revision, ApiVersion.gateway_path.is_not(None))
+    return {row[0]: (row[1], row[2] or "") for row in db.session.execute(query)}
+
+
+def _templates(revision_id: int) -> Templates:
+    """Read once in a process: a revision never changes."""
+    parsed = runtime().parsed
+    key = ("templates", revision_id)
+    if key not in parsed:
+        content = db.session.scalar(select(Revision.content).where(Revision.id == revision_id)) or {}
+        parsed[key] = Templates(content.get("document") or {})
+    found: Templates = parsed[key]
+    return found

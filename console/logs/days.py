@@ -1,0 +1,139 @@
+"""Days that are over are summed up once, so that a month is thirty rows of each kind and not seven hundred.
+
+A late record opens its day again in its own transaction: a question is then answered from the hours until the next
+time days are closed. So the answer is the same at any moment, however late records come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    Subquery,
+    Table,
+    and_,
+    delete,
+    false,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+)
+
+from .store import Store, hour
+from .sums import DAILY, HOURLY, closed_day, keys, values
+
+AFTER_H = 1  # a transaction that began before midnight has ended by then
+CLOSED_AT_ONCE = 3
+HOURS_KEPT, DAYS_KEPT = 100 * 24, 800
+
+
+@dataclass(frozen=True)
+class Span:
+    """Whole hours since 1970: from ``first`` on, up to and not including ``end``."""
+
+    first: int
+    end: int
+
+    @property
+    def before(self) -> Span:
+        """As long, right before it."""
+        return Span(2 * self.first - self.end, self.first)
+
+    @property
+    def since(self) -> datetime:
+        return datetime.fromtimestamp(self.first * 3600, UTC)
+
+    @property
+    def until(self) -> datetime:
+        return datetime.fromtimestamp(self.end * 3600, UTC)
+
+    @property
+    def days(self) -> range:
+        """Those that are in it from their first to their last hour."""
+        return range(-(-self.first // 24), self.end // 24)
+
+
+def open_again(connection: Connection, days: set[int], today: int) -> None:
+    """Said by whoever adds to the hours of these days, in the same transaction."""
+    past = [day for day in days if day < today]
+    if past:
+        _take_turn(connection, shared=True)
+        connection.execute(delete(closed_day).where(closed_day.c.day.in_(past)))
+
+
+def _take_turn(connection: Connection, *, shared: bool = False) -> None:
+    """SQLite has one writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        lock = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+        connection.execute(text(f"SELECT {lock}(hashtext('log days'))"))
+
+
+def close_days(store: Store, moment: datetime) -> int:
+    """Sum up days that are over, a few at once, one in a transaction; how many. Called again, it does the next ones."""
+    until = (int(moment.timestamp()) // 3600 - AFTER_H) // 24
+    days = range(until - HOURS_KEPT // 24, until)
+    with store.reading() as connection:
+        closed = set(connection.scalars(select(closed_day.c.day).where(closed_day.c.day >= days.start)))
+        begun = [day for day in days if day not in closed and _has_sums(connection, day)]
+    for day in begun[-CLOSED_AT_ONCE:]:
+        with store.writing() as connection:
+            _take_turn(connection)
+            _close(connection, day)
+    return len(begun[-CLOSED_AT_ONCE:])
+
+
+def _has_sums(connection: Connection, day: int) -> bool:
+    query = select(hour.c.hour).where(hour.c.hour >= day * 24, hour.c.hour < day * 24 + 24).limit(1)
+    return connection.scalar(query) is not None
+
+
+def _close(connection: Connection, day: int) -> None:
+    for table, daily in DAILY.items():
+        connection.execute(delete(daily).where(daily.c.day == day))
+        summed = select(literal_column(str(day)), *keys(table), *(func.sum(c) for c in values(table)))
+        summed = summed.where(table.c.hour >= day * 24, table.c.hour < day * 24 + 24).group_by(*keys(table))
+        names = ["day", *(c.name for c in (*keys(table), *values(table)))]
+        connection.execute(insert(daily).from_select(names, summed))
+    connection.execute(delete(closed_day).where(closed_day.c.day == day))  # another worker may have been faster
+    connection.execute(insert(closed_day).values(day=day))
+
+
+def forget_old_sums(store: Store, moment: datetime) -> None:
+    now_h = int(moment.timestamp()) // 3600
+    with store.writing() as connection:
+        for table in HOURLY:
+            connection.execute(delete(table).where(table.c.hour < now_h - HOURS_KEPT))
+        for daily in (*DAILY.values(), closed_day):
+            connection.execute(delete(daily).where(daily.c.day < now_h // 24 - DAYS_KEPT))
+
+
+def closed_days(connection: Connection, span: Span) -> list[int]:
+    """Of that time, those that `during` needs no hours of."""
+    days = span.days
+    query = select(closed_day.c.day).where(closed_day.c.day >= days.start, closed_day.c.day < days.stop)
+    return sorted(connection.scalars(query))
+
+
+def during(table: Table, span: Span, closed: list[int]) -> Subquery:
+    """The sums of that time, with their keys and without their hour: of closed days one row for each key."""
+    daily = DAILY[table]
+    of_days = select(*keys(daily), *values(daily)).where(daily.c.day.in_(closed))
+    return union_all(of_days, _of_hours(table, span, closed)).subquery()
+
+
+def _of_hours(table: Table, span: Span, closed: list[int]) -> Select[tuple[object, ...]]:
+    """Those that no closed day answers for, as ranges that the key can look up."""
+    left, at = [], span.first
+    for day in [*closed, span.end // 24 + 1]:
+        until = min(day * 24, span.end)
+        if at < until:
+            left.append(and_(table.c.hour >= at, table.c.hour < until))
+        at = day * 24 + 24
+    return select(*keys(table), *values(table)).where(or_(false(), *left))

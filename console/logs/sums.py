@@ -1,0 +1,73 @@
+"""Sums by the hour, one narrow table for each question; and the same by the day, for days that are over.
+
+`hour` (in `store`): requests and time by version and status class. `latency`: how many requests of a version took how
+long. `operation` and `operation_latency`: the same of one operation. `caller`: by client. `node_hour`: by node.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Integer, SmallInteger, String, Table
+
+from .store import hour, metadata
+
+
+def _table(name: str, *columns: Column[Any]) -> Table:
+    return Table(name, metadata, Column("hour", Integer, primary_key=True), *columns, sqlite_with_rowid=False)
+
+
+def _number(name: str) -> Column[Any]:
+    return Column(name, Integer, primary_key=True, autoincrement=False)
+
+
+def _small(name: str) -> Column[Any]:
+    return Column(name, SmallInteger, primary_key=True, autoincrement=False)
+
+
+def _name(name: str, length: int) -> Column[Any]:
+    return Column(name, String(length), primary_key=True)
+
+
+def _sum(name: str, kind: type[Integer] = Integer) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+latency = _table("log_latency", _number("version_id"), _small("bucket"), _sum("requests"))
+caller = _table(
+    "log_caller", _name("client_id", 40), _number("version_id"), _small("status_class"),
+    _sum("requests"), _sum("bytes", BigInteger), _sum("duration_us", BigInteger),
+)  # fmt: skip
+operation = _table(
+    "log_operation", _number("version_id"), _name("operation", 220), _small("status_class"),
+    _sum("requests"), _sum("bytes", BigInteger),
+)  # fmt: skip
+operation_latency = _table(
+    "log_operation_latency", _number("version_id"), _name("operation", 220), _small("bucket"), _sum("requests")
+)
+node_hour = _table(
+    "log_node_hour", _number("node_id"), _small("status_class"), _sum("requests"), _sum("bytes", BigInteger)
+)
+node_latency = _table("log_node_latency", _number("node_id"), _small("bucket"), _sum("requests"))
+
+HOURLY = (hour, latency, caller, operation, operation_latency, node_hour, node_latency)
+closed_day = Table("log_day", metadata, Column("day", Integer, primary_key=True, autoincrement=False))  # since 1970
+
+
+def keys(table: Table) -> list[Column[Any]]:
+    """What a sum is about, apart from its time."""
+    return [column for column in table.primary_key.columns if column.name not in ("hour", "day")]
+
+
+def values(table: Table) -> list[Column[Any]]:
+    return [column for column in table.columns if not column.primary_key]
+
+
+def _daily(table: Table) -> Table:
+    columns = [Column(c.name, c.type, primary_key=True) for c in keys(table)]
+    columns += [Column(c.name, BigInteger(), nullable=False) for c in values(table)]
+    day = Column("day", Integer, primary_key=True)
+    return Table(f"log_day_{table.name.removeprefix('log_')}", metadata, day, *columns, sqlite_with_rowid=False)
+
+
+DAILY = {table: _daily(table) for table in HOURLY}
