@@ -33,7 +33,7 @@ def create_app(config: Config | None = None) -> Flask:
     from .logs.store import Store
     from .logs.writer import Writer
     from .runtime import Runtime
-    from .web import access, charts, errors, filters, htmx, logging, pages, proxies, requests
+    from .web import access, charts, errors, filters, htmx, logging, pages, proxies, requests, zones
     from .web.machine import Front
 
     config = config or settings.load()
@@ -55,7 +55,7 @@ def create_app(config: Config | None = None) -> Flask:
     with app.app_context():
         prepare_engine(db.engine)
     Migrate(app, db, directory=str(resource("migrations")))
-    for part in (requests, access, errors, filters, htmx, pages, charts):
+    for part in (requests, access, errors, filters, zones, htmx, pages, charts):
         part.install(app)
     _register(app)
     static = WhiteNoise(app.wsgi_app, root=str(resource("static")), prefix="static/", max_age=3600)
@@ -86,7 +86,7 @@ def _register(app: Flask) -> None:
     from .gateway import views as gateway
     from .home import views as home
     from .logs import analytics_views as analytics
-    from .logs import rejected
+    from .logs import exports, rejected, tail, why_views
     from .logs import views as logs
     from .tokens import inspector
     from .tokens import views as tokens
@@ -94,7 +94,7 @@ def _register(app: Flask) -> None:
     for module in (
         home, accounts, people, profile, apis, lifecycle, catalog, applications, approvals, credentials,
         keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics, rejected,
-        audit,
+        exports, tail, why_views, audit,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
 

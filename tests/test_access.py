@@ -15,7 +15,8 @@ from console.web.access import local_path, permission_of
 from tests.conftest import PASSWORD, SignIn, World, counts
 
 ROLES = {"alice": Role.ADMIN, "bob": Role.DEVELOPER, "dora": Role.AUDITOR}
-OWN_ACCOUNT = {"accounts.logout", "profile.change_password", "profile.end_others", "profile.theme"}
+OWN_SEARCHES = {"logs.save_search", "logs.forget_search"}  # of her team, and nobody else's business
+OWN_ACCOUNT = OWN_SEARCHES | {"accounts.logout", "profile.change_password", "profile.end_others", "profile.theme"}
 
 
 def routes(app: Flask, world: World, method: str) -> Iterator[tuple[str, str]]:
@@ -70,7 +71,11 @@ def test_what_a_role_lacks_is_refused(app: Flask, sign_in: SignIn, world: World,
     assert counts(app) == before
 
 
-ONLY_LOOK = {"inspector.look", "leaks.look"}  # what is pasted must not be in an address, so these are asked by POST
+ONLY_LOOK = {
+    "inspector.look",
+    "leaks.look",
+    "why.look",
+}  # what is pasted must not be in an address, so these are asked by POST
 
 
 def test_auditors_change_nothing(app: Flask, sign_in: SignIn, world: World) -> None:

@@ -20,7 +20,8 @@ from console import create_app
 from console.config import load
 from console.db import unit_of_work
 from console.gateway.actions import enrol_node
-from console.logs.search import Question, newest
+from console.logs.question import Question
+from console.logs.search import newest
 from tests.programs import PROJECT, Installation, call, free_port, installation, need, wait_until
 
 pytestmark = [pytest.mark.interop, pytest.mark.envoy]

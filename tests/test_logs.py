@@ -28,13 +28,13 @@ Values = dict[str, Any]
 
 
 def a_record(at_ns: int = 0, **values: object) -> Values:
-    """One OTLP record in JSON, of a good call of Orders; ``values`` override by the last word of an attribute's name."""
+    """One OTLP record in JSON, of a good call of Orders; ``values`` override by the last word of an attribute's name, or add."""
     said = {
         "http.response.status_code": 200, "http.request.method": "GET", "url.path": "/orders/v1/orders",
         "gatewright.version": 1, "gatewright.client_id": "", "gatewright.jti": "", "gatewright.duration_us": 1500,
         "gatewright.backend_us": 1000, "gatewright.request_id": "", "user_agent.original": "curl",
     }  # fmt: skip
-    said |= {next(k for k in said if k.endswith(name)): value for name, value in values.items()}
+    said |= {next((k for k in said if k.endswith(name)), name): value for name, value in values.items()}
     attributes = [{"key": k, "value": {"stringValue": str(v)}} for k, v in said.items()]
     return {"timeUnixNano": str(at_ns or time.time_ns()), "attributes": attributes}
 
@@ -268,7 +268,8 @@ class TestSearch:
         assert sign_in("dora").get("/logs/1").status_code == 404
 
     def test_the_histogram_counts_all_of_them(self, app: Flask, traffic: list[str]) -> None:
-        from console.logs.search import Question, histogram
+        from console.logs.histogram import histogram
+        from console.logs.question import Question
 
         with app.app_context():
             until = now()

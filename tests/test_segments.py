@@ -15,6 +15,7 @@ from console import jobs
 from console.config import load
 from console.db import now
 from console.logs import search, segments, upkeep
+from console.logs.question import Question
 from console.logs.segments import catalogue, place, table_named, tables
 from console.logs.store import COLUMNS, FIRST, Store, id_at, moment_of, record, record_table, segment
 from console.logs.writer import insert_rows
@@ -94,12 +95,12 @@ def test_whatever_comes_in_whatever_order(logs: Store, monkeypatch: pytest.Monke
         put(logs, *fresh.values())
     with logs.engine.connect() as connection:
         assert check(connection) == len(taken)
-    assert [one.id for one in search.newest(search.Question(), size=5000)] == sorted(taken, reverse=True)
+    assert [one.id for one in search.newest(Question(), size=5000)] == sorted(taken, reverse=True)
     some = sorted(taken)[len(taken) // 2]
-    older = search.newest(search.Question(), before=some, size=30)
+    older = search.look(Question(), before=some, size=30).rows
     assert [one.id for one in older][:30] == sorted((i for i in taken if i < some), reverse=True)[:30]
-    assert search.find_record(some, search.Question()) is not None
-    assert search.find_record(some + 1 if some + 1 not in taken else 5, search.Question()) is None
+    assert search.find_record(some, Question()) is not None
+    assert search.find_record(some + 1 if some + 1 not in taken else 5, Question()) is None
 
 
 def test_a_time_that_was_asked_for_leaves_other_days_alone(logs: Store) -> None:

@@ -13,7 +13,7 @@ from ..accounts.models import Permission
 from ..applications.actions import subscribe as ask_for_access
 from ..applications.models import Application
 from ..applications.queries import own_applications
-from ..logs import search
+from ..logs.traffic import health, traffic
 from ..web.access import me, requires
 from ..web.forms import Form, plain_text, sent_twice
 from ..web.htmx import render
@@ -40,8 +40,8 @@ def index() -> Response:
         "versions": page,
         "more": page[-1].id if len(found) > len(page) else None,
         "q": q,
-        "month": search.traffic(30 * 24, ids),
-        "strips": search.health(48, ids),
+        "month": traffic(30 * 24, ids),
+        "strips": health(48, ids),
         "mine": {s.version_id for a in own_applications(me()) for s in a.subscriptions if s.is_active},
     }
     return render("catalog/index.html", part="catalog/_cards.html", **context)

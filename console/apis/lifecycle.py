@@ -11,7 +11,7 @@ from ..accounts.models import Permission
 from ..applications.queries import subscribers
 from ..db import release
 from ..errors import Refused
-from ..logs import search
+from ..logs.traffic import Traffic, traffic
 from ..web.access import me, requires
 from ..web.htmx import render
 from . import actions, queries
@@ -88,8 +88,8 @@ def _deprecate_page(version: ApiVersion, form: DeprecateForm, status: int = 200)
 
 
 def _callers(version: ApiVersion) -> dict[str, Any]:
-    month = search.traffic(30 * 24, {version.id}).get(version.id, search.Traffic())
-    day = search.traffic(24, {version.id}).get(version.id, search.Traffic())
+    month = traffic(30 * 24, {version.id}).get(version.id, Traffic())
+    day = traffic(24, {version.id}).get(version.id, Traffic())
     active = [s for s in subscribers(version.id) if s.is_active]
     return {"month": month, "day_calls": day, "subscriptions": active}
 

@@ -90,6 +90,13 @@ def version_by_name(name: str) -> ApiVersion | None:
     return db.session.scalars(query).first()
 
 
+def versions_named(name: str) -> set[int]:
+    """``slug@version``, or ``slug`` for every version of it."""
+    slug, _, number = name.partition("@")
+    query = select(ApiVersion.id).join(ApiVersion.api).where(Api.slug == slug)
+    return set(db.session.scalars(query.where(ApiVersion.version == number) if number else query))
+
+
 def version_of_path(path: str) -> int:
     """The version with the longest path in front of this one; 0 when there is none. For records of other gateways."""
     by_path = remembered("versions by path", _by_path)

@@ -13,7 +13,7 @@ from ..applications.queries import subscribers
 from ..db import release
 from ..errors import Refused
 from ..gateway.queries import nodes
-from ..logs import search
+from ..logs.traffic import Traffic, health, traffic
 from ..runtime import runtime
 from ..web.access import me, requires
 from ..web.forms import sent_twice
@@ -35,13 +35,13 @@ def index() -> Response:
     found = queries.apis(after=request.args.get("after", ""), search=q, state=state)
     page = found[: queries.PAGE]
     more = page[-1].slug if len(found) > len(page) else None
-    traffic = search.traffic(24, {v.id for api in page for v in api.versions})
+    calls = traffic(24, {v.id for api in page for v in api.versions})
     context: dict[str, Any] = {
         "apis": page,
         "more": more,
         "q": q,
         "state": state,
-        "traffic": traffic,
+        "traffic": calls,
         "states": list(State),
     }
     return render("apis/index.html", part="apis/_rows.html", **context)
@@ -132,7 +132,7 @@ def show(slug: str, number: str) -> Response:
 
 def overview(version: ApiVersion, form: ChoicesForm, status: int = 200) -> Response:
     """The page of one version; of a draft, with the form that publishes it."""
-    strip = search.health(48, {version.id})[version.id] if version.state != State.DRAFT else []
+    strip = health(48, {version.id})[version.id] if version.state != State.DRAFT else []
     context: dict[str, Any] = {
         "version": version,
         "form": form,
@@ -140,7 +140,7 @@ def overview(version: ApiVersion, form: ChoicesForm, status: int = 200) -> Respo
         "others": queries.other_versions(version),
         "nodes": nodes(),
         "hours": strip,
-        "traffic": search.traffic(24, {version.id}).get(version.id, search.Traffic()),
+        "traffic": traffic(24, {version.id}).get(version.id, Traffic()),
         "subscriptions": subscribers(version.id, 8),
     }
     return render("apis/show.html", status=status, **context)

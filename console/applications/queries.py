@@ -106,6 +106,12 @@ def pending_count() -> int:
     return db.session.scalar(query) or 0
 
 
+def client_ids_named(name: str) -> set[str]:
+    """By client id or by name; a client id that is no application's of ours may still be in the records."""
+    found = set(db.session.scalars(select(Application.client_id).where(Application.name == name).limit(50)))
+    return found or {name}
+
+
 def by_client_ids(client_ids: set[str]) -> dict[str, Application]:
     """Applications by client id, for log rows."""
     if not client_ids:

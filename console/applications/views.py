@@ -17,6 +17,8 @@ from ..credentials.queries import keys_of, secrets_of
 from ..credentials.rotation import LONGEST_TOKEN_S
 from ..db import now
 from ..logs import search
+from ..logs.calls import last_used
+from ..logs.question import Question
 from ..runtime import runtime
 from ..tokens.queries import live_tokens
 from ..web.access import me, requires
@@ -82,7 +84,7 @@ def create() -> Response:
 def show(application_id: int) -> Response:
     application = queries.find_application(application_id, by=me())
     mine = application.team_id in me().team_ids or me().may(P.DECIDE_SUBSCRIPTIONS)
-    question = search.Question(client_ids=frozenset({application.client_id}))
+    question = Question(client_ids=frozenset({application.client_id}))
     tokens = live_tokens(application, 10)
     context: dict[str, Any] = {
         "application": application,
@@ -91,11 +93,9 @@ def show(application_id: int) -> Response:
         "keys": keys_of(application),
         "client_keys": client_keys(application),
         "tokens": tokens,
-        "used": search.last_used(application.client_id, [t.jti for t in tokens], now() - LONGEST_LIFE)
-        if tokens
-        else {},
+        "used": last_used(application.client_id, [t.jti for t in tokens], now() - LONGEST_LIFE) if tokens else {},
         "issuer": runtime().config.public_url,
-        "recent": search.newest(question, size=5)[:5],
+        "recent": search.newest(question, size=5),
     }
     return render("applications/show.html", **context)
 

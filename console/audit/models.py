@@ -69,6 +69,8 @@ class Action(StrEnum):
     LOGS_READ = "logs.read"
     LOGS_EXPORTED = "logs.exported"
     LOGS_DROPPED = "logs.dropped"
+    SEARCH_SAVED = "search.saved"
+    SEARCH_FORGOTTEN = "search.forgotten"
     AUDIT_EXPORTED = "audit.exported"
     DEMO_FILLED = "demo.filled"
 

@@ -13,7 +13,7 @@ from ..applications.models import Application
 from ..audit.actions import record
 from ..audit.models import Action
 from ..db import db, now, unit_of_work
-from ..logs.search import Calls, calls_of
+from ..logs.calls import Calls, calls_of
 from ..runtime import runtime
 from .models import ApiKey, ClientSecret
 from .secrets import API_KEY, CLIENT_SECRET, digest, well_formed

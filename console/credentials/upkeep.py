@@ -14,7 +14,7 @@ from ..audit.actions import record
 from ..audit.models import Action
 from ..db import db, now, release
 from ..errors import Refused
-from ..logs.search import last_used
+from ..logs.calls import last_used
 from ..runtime import changed, runtime
 from ..tokens.remote import fetch_keys
 from . import encryption, signing

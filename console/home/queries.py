@@ -20,7 +20,8 @@ from ..db import db, now
 from ..gateway.models import Node
 from ..gateway.queries import nodes
 from ..logs import search
-from ..logs.search import Traffic
+from ..logs.question import Question
+from ..logs.traffic import Traffic, traffic
 from ..logs.upkeep import is_nearly_full
 from ..web.filters import distance, plural
 
@@ -44,7 +45,7 @@ class Notice:
 
 def steps(person: Person) -> list[Step]:
     """From nothing to the first call, in order."""
-    traffic = any(version_id for version_id in search.traffic(24 * 30))  # 0: no API has that path
+    called = any(version_id for version_id in traffic(24 * 30))  # 0: no API has that path
     looked_for = (
         select(Node.id).where(Node.seen_at.is_not(None)),
         select(ApiVersion.id),
@@ -61,7 +62,7 @@ def steps(person: Person) -> list[Step]:
         Step("Publish your first API", url_for("apis.index"), published),
         Step("Invite a developer", url_for("people.invite_form"), invited or joined),
         Step("Approve a subscription", url_for("approvals.index"), approved),
-        Step("See the first call in the log", url_for("logs.index"), traffic),
+        Step("See the first call in the log", url_for("logs.index"), called),
     ]
 
 
@@ -129,7 +130,7 @@ def _credentials(team_ids: list[int] | None) -> list[Notice]:
 def _ending_soon() -> list[Notice]:
     query = select(ApiVersion).where(ApiVersion.state == State.DEPRECATED, ApiVersion.sunset_at.is_not(None))
     rows = db.session.scalars(query.options(joinedload(ApiVersion.api)).order_by(ApiVersion.sunset_at).limit(3)).all()
-    calls = search.traffic(24, {v.id for v in rows}) if rows else {}
+    calls = traffic(24, {v.id for v in rows}) if rows else {}
     out = []
     for v in rows:
         assert v.sunset_at is not None
@@ -199,7 +200,7 @@ def developer(person: Person) -> dict[str, Any]:
     ]
     active = [s for s in open_ if s.is_active]
     clients = frozenset(a.client_id for a in mine)
-    recent = search.newest(search.Question(client_ids=clients), size=6)[:6] if clients else []
+    recent = search.newest(Question(client_ids=clients), size=6) if clients else []
     first = mine[0] if mine else None
     ready = (
         url_for("applications.show", application_id=active[0].application_id) if active else url_for("catalog.index")

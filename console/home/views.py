@@ -14,7 +14,9 @@ from ..audit.queries import latest
 from ..config import SETTINGS
 from ..db import db, now
 from ..errors import Denied
-from ..logs import search
+from ..logs.histogram import histogram
+from ..logs.question import Question
+from ..logs.traffic import traffic
 from ..runtime import runtime
 from ..web.access import is_loopback, me, requires
 from ..web.htmx import render
@@ -35,11 +37,11 @@ def overview() -> Any:
     hours = RANGES.get(chosen, 24)
     until = now()
     since = until - timedelta(hours=hours)
-    sums = search.traffic(hours)
+    sums = traffic(hours)
     context: dict[str, Any] = {
         "steps": queries.steps(me()) if me().may(P.MANAGE_APIS) else [],
         "attention": queries.attention(me()),
-        "buckets": search.histogram(search.Question(), since, until),
+        "buckets": histogram(Question(), since, until),
         "since": since,
         "until": until,
         "ranges": list(RANGES),

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Subquery, Table, func, literal, select
 
 from .days import Span, closed_days, during
+from .histogram import Bucket
 from .rollups import percentile
-from .search import Bucket
 from .store import hour
 from .sums import caller, latency, node_hour, node_latency, operation, operation_latency
 
@@ -127,7 +127,9 @@ class Answers:
         counts = [[0, 0, 0] for _ in range(-(-hours // step))]
         for at, status_class, requests in self.connection.execute(query.group_by(table.c.hour, table.c.status_class)):
             counts[(at - self.span.first) // step][max(0, min(status_class, 5) - 3)] += int(requests)
-        return [Bucket(self.span.since + timedelta(hours=i * step), *one) for i, one in enumerate(counts)]
+        return [
+            Bucket(self.span.since + timedelta(hours=i * step), one[0], one[1], one[2]) for i, one in enumerate(counts)
+        ]
 
     def _during(self, table: Table) -> Subquery:
         return during(table, self.span, self.closed)

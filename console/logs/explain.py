@@ -37,6 +37,41 @@ REASONS = {
 CREDENTIALS = {"jwe": "Encrypted token", "jws": "Signed token", "key": "API key", "dpop": "DPoP-bound token"}
 
 
+# in the order in which a gateway asks, with the reasons that each of them gives
+CHECKS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("Credential shown", frozenset({"Jwt_is_missing"})),
+    ("Kind that is taken", frozenset({
+        "encryption_required", "signed_token_refused", "key_refused", "encrypted_token_refused", "dpop_refused",
+        "credential_refused",
+    })),
+    ("Well-formed", frozenset({"malformed_token", "malformed_key", "disguised_path"})),
+    ("Known and unaltered", frozenset({
+        "invalid_token", "invalid_key", "Jwt_verification_fails", "Jwt_issuer_is_not_configured", "network_refused",
+        "Jwks_doesn't_have_key_to_match_kid_or_alg_from_Jwt", "console_unavailable",
+    })),
+    ("Within its time", frozenset({"Jwt_is_expired", "Jwt_not_yet_valid"})),
+    ("Not revoked", frozenset({"revoked"})),
+    ("For this API", frozenset({"wrong_audience", "wrong_type"})),
+    ("Proof of possession", frozenset({"proof_missing", "dpop_required", "malformed_proof", "invalid_dpop_proof"})),
+    ("Subscription", frozenset({"subscription_ended", "subscription_missing"})),
+    ("Scope", frozenset({"insufficient_scope"})),
+)  # fmt: skip
+HELP = {
+    "Credential shown": "Send `Authorization: Bearer` with a token, or `X-API-Key` with a key, as the API's page says.",
+    "Kind that is taken": "Get the kind of credential that the API's page names.",
+    "Well-formed": "Send the whole token or key, without quotes or line breaks.",
+    "Known and unaltered": "Get a new one from the application's page; make sure that nothing on the way changes it.",
+    "Within its time": "Ask the token endpoint for a fresh token before the old one ends; check the clock of the machine.",
+    "Not revoked": "Get a new one; ask the application's team who revoked it, or see the audit trail.",
+    "For this API": "Ask the token endpoint for a token with this API as its `resource`.",
+    "Proof of possession": "Sign a fresh DPoP proof for each call (RFC 9449).",
+    "Subscription": "Subscribe the application to this version, or ask for its subscription to be approved.",
+    "Scope": "Ask the token endpoint for a token with the scope that the operation needs.",
+    "Route": "Check the address: the API's page shows the one that is served.",
+    "Backend": "The gateway let it through. The API's team knows the backend.",
+}
+
+
 @dataclass(frozen=True)
 class Span:
     name: str
@@ -46,42 +81,109 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Step:
+    """``state``: ok, bad, or skip (not asked, because one before it failed)."""
+
+    name: str
+    state: str
+
+    @property
+    def help(self) -> str:
+        return HELP[self.name] if self.state == "bad" else ""
+
+
+@dataclass(frozen=True)
 class Story:
     sentence: str
     aside: str
     spans: list[Span]
+    steps: list[Step]
     credential: str
     reason: str
 
+    @property
+    def help(self) -> str:
+        return next((step.help for step in self.steps if step.help), "")
 
-def explain(record: Any) -> Story:
+
+def explain(record: Any, version: Any = None) -> Story:
+    """``version``: the one that was called, if it is still known."""
     gateway_us = record.duration_us - max(0, record.backend_us)
     asked = record.backend_us >= 0
     reason = "" if record.reason == "via_upstream" else meaning(record.reason)
-    sentence = reason or _plain(record)
     aside = (
         f"The backend took {_ms(record.backend_us)}, the gateway {_ms(gateway_us)}."
         if asked
         else "The backend was not asked."
     )
-    before = gateway_us // 2
-    spans = (
-        [Span("Gateway", 0, before), Span("Backend", before, record.backend_us, record.status >= 500)] if asked else []
+    return Story(
+        reason or _plain(record),
+        aside,
+        _spans(record, gateway_us),
+        _steps(record, version),
+        CREDENTIALS.get(record.credential, "None"),
+        record.reason,
     )
-    spans.append(
-        Span(
-            "Reply" if asked else "Gateway",
-            before + max(0, record.backend_us) if asked else 0,
-            gateway_us - before if asked else gateway_us,
-        )
-    )
-    return Story(sentence, aside, spans, CREDENTIALS.get(record.credential, "None"), record.reason)
+
+
+def _spans(record: Any, gateway_us: int) -> list[Span]:
+    if record.backend_us < 0:
+        return [Span("Gateway", 0, gateway_us)]
+    before = gateway_us // 2  # nobody measures which part of the gateway's time was before the backend
+    return [
+        Span("Gateway", 0, before),
+        Span("Backend", before, record.backend_us, record.status >= 500),
+        Span("Reply", before + record.backend_us, gateway_us - before),
+    ]
+
+
+def _steps(record: Any, version: Any) -> list[Step]:
+    """What the gateway asked, in its order. Of a refusal that nobody knows, only what is certain."""
+    names = ["Route", *(name for name, _ in CHECKS if _is_asked(name, version)), "Backend"]
+    failed = _failed(record)
+    if failed not in names and failed:
+        return []
+    at = names.index(failed) if failed else len(names)
+    return [
+        Step(name, "ok" if i < at else "bad" if i == at else "skip")
+        for i, name in enumerate(names)
+        if name != "Backend" or record.backend_us >= 0 or failed
+    ]
+
+
+def _is_asked(name: str, version: Any) -> bool:
+    if version is None:
+        return True
+    if "open" in version.accepts:
+        return False
+    return name != "Proof of possession" or version.dpop != "off"
+
+
+def _failed(record: Any) -> str:
+    """The check that failed; empty when none did, ``?`` when it is not known."""
+    if record.version_id == 0 or record.status == 410:
+        return "Route"
+    if record.status < 400:
+        return ""
+    word = _word(record.reason)
+    found = next((name for name, reasons in CHECKS if word in reasons), "")
+    if found or record.backend_us >= 0 or _is_of_backend(record.reason):
+        return found or "Backend"
+    return "Known and unaltered" if record.reason.startswith("jwt_authn_access_denied") else "?"
+
+
+def _is_of_backend(reason: str) -> bool:
+    return reason.startswith("upstream_reset") or reason == "no_healthy_upstream" or "timeout" in reason
+
+
+def _word(reason: str) -> str:
+    word = reason.split("[")[-1].rstrip("]") if "matched_policy" in reason else reason
+    return word.removeprefix("jwt_authn_access_denied{").rstrip("}").rstrip(".")
 
 
 def meaning(reason: str) -> str:
     """A sentence for what the gateway noted, or nothing when it says nothing to people."""
-    word = reason.split("[")[-1].rstrip("]") if "matched_policy" in reason else reason
-    word = word.removeprefix("jwt_authn_access_denied{").rstrip("}").rstrip(".")
+    word = _word(reason)
     if word in REASONS:
         return REASONS[word]
     if reason.startswith("jwt_authn_access_denied"):

@@ -55,6 +55,15 @@ def tables(connection: Connection, low: int = 0, high: int = LAST_ID) -> list[Ta
     return [table_named(one.name) for one, end in reversed(_with_ends(connection)) if one.start < high and end > low]
 
 
+def windows(connection: Connection, low: int, high: int) -> list[tuple[Table, int, int]]:
+    """A table and the ids in it that are from ``low`` up to, not including, ``high``: newest first, a day or less each."""
+    return [
+        (table_named(one.name) if connection.dialect.name == "sqlite" else record, max(low, one.start), min(high, end))
+        for one, end in reversed(_with_ends(connection))
+        if one.start < high and end > low
+    ]
+
+
 def place(connection: Connection, rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
     """Which table takes which of ``rows`` (sorted by id, which comes first in each); tables are made as they are needed."""
     known, ids = catalogue(connection), [row[0] for row in rows]

@@ -2,101 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import time
+from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import orjson
-from flask import Blueprint, request, stream_with_context, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
-from ..apis.models import ApiVersion
-from ..apis.queries import all_versions, names, version_by_name
 from ..applications.models import Application
-from ..applications.queries import applications as visible_applications
-from ..applications.queries import by_client_ids, find_application
-from ..audit.actions import record as write_down
-from ..audit.models import Action
-from ..audit.views import cell, export_format
-from ..db import db, now, will_write
+from ..applications.queries import find_application
 from ..errors import NotFound
-from ..gateway.queries import node_names
 from ..runtime import runtime
 from ..web.access import me, requires
-from ..web.forms import asked_moment
+from ..web.forms import sent_twice
 from ..web.htmx import render
-from . import explain, letters, search
+from ..web.zones import local
+from . import actions, explain, filters, letters, queries, search
+from .facets import facets
+from .filters import FILTERS, Asked
+from .histogram import histogram
+from .naming import Names, named_rows
+from .question import Question
 from .reading import note_reading
-from .store import COLUMNS, moment_of
+from .search import Found
+from .store import moment_of
 
 blueprint = Blueprint("logs", __name__)
 P = Permission
-RANGES = {
-    "15m": timedelta(minutes=15),
-    "1h": timedelta(hours=1),
-    "24h": timedelta(days=1),
-    "7d": timedelta(days=7),
-    "30d": timedelta(days=30),
-}
-FILTERS = ("api", "application", "method", "path", "request_id", "range", "status", "since", "until")
 MOST_FILTERS = 20
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The filters as the address says them."""
-
-    api: str
-    application: str
-    classes: tuple[str, ...]
-    method: str
-    path: str
-    request_id: str
-    range: str
-    since: datetime | None
-    until: datetime | None
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """For links that keep the filters."""
-        said = {"api": self.api, "application": self.application, "method": self.method, "path": self.path}
-        said |= {"request_id": self.request_id, "range": self.range}
-        said |= {name: f"{at:%Y-%m-%dT%H:%M:%S}" for name, at in (("since", self.since), ("until", self.until)) if at}
-        return {k: v for k, v in said.items() if v} | ({"status": list(self.classes)} if self.classes else {})
-
-
-def read_filters() -> Asked:
-    args = request.args
-    said = {
-        name: args.get(name, "").strip()[:200]
-        for name in ("api", "application", "method", "path", "request_id", "range")
-    }
-    classes = tuple(c for c in args.getlist("status") if c in search.CLASSES)
-    return Asked(**said, classes=classes, since=asked_moment("since"), until=asked_moment("until"))
-
-
-def question_of(asked: Asked, only: Application | None) -> search.Question:
-    since, until = asked.since, asked.until
-    if asked.range in RANGES and since is None:
-        since = now() - RANGES[asked.range]
-    version = version_by_name(asked.api) if asked.api else None
-    clients = frozenset({only.client_id}) if only else frozenset({asked.application}) if asked.application else None
-    return search.Question(
-        since=since,
-        until=until,
-        version_ids=frozenset({version.id if version else -1}) if asked.api else None,
-        client_ids=clients,
-        classes=frozenset(asked.classes),
-        method=asked.method,
-        path=asked.path,
-        request_id=asked.request_id,
-    )
 
 
 @blueprint.get("/logs")
@@ -112,55 +47,47 @@ def of_application(application_id: int) -> Response:
 
 
 def _page(only: Application | None) -> Response:
-    asked = read_filters()
-    question = question_of(asked, only)
+    started, asked = time.perf_counter(), filters.read()
+    question = filters.question_of(asked, only)
     before = request.args.get("before", 0, int)
-    found = search.newest(question, before=before)
-    rows = found[: search.PAGE]
+    found = search.look(question, before=before)
     context: dict[str, Any] = {
-        "rows": _named(rows),
-        "more": str(rows[-1].id) if len(found) > len(rows) else "",
+        "more": str(found.older) if found.older else "",
+        "looked_back_to": moment_of(found.older) if found.gave_up else None,
         "asked": asked,
         "only": only,
         "here": url_for("logs.of_application", application_id=only.id) if only else url_for("logs.index"),
     }
     if before and request.headers.get("HX-Request-Type") == "partial":
-        return render("logs/_more.html", **context)
-    return render("logs/index.html", part="logs/_results.html", **context, **_around(question, only))
+        return render("logs/_more.html", rows=named_rows(found.rows), **context)
+    context |= _around(question, asked, only, found, is_first=not before)
+    return render(
+        "logs/index.html", part="logs/_answer.html", took_ms=(time.perf_counter() - started) * 1000, **context
+    )
 
 
-def _around(question: search.Question, only: Application | None) -> dict[str, Any]:
-    """The histogram, and what the filters offer."""
-    until = question.until or now()
-    since = question.since or until - timedelta(days=1)
+def _around(question: Question, asked: Asked, only: Application | None, found: Found, is_first: bool) -> dict[str, Any]:
+    """The histogram, what the filters offer, and the searches that are kept."""
+    since, until = map(local, asked.span)
+    offered = facets(question, since, until, leave_out=("application",) if only else ())
+    called = Names(found.rows, offered)
     return {
-        "rejected": 0 if only else letters.count_since(runtime().logs, 86400),
-        "buckets": search.histogram(question, since, until),
+        "rows": called.of_rows(),
+        "facets": called.of_facets(offered, asked),
+        "buckets": histogram(question, since, until, _counted(found, since) if is_first else None),
         "since": since,
         "until": until,
-        "versions": [s.version for s in only.subscriptions] if only else all_versions(),
-        "applications": [] if only else visible_applications(me(), size=100),
-        "methods": METHODS,
-        "ranges": list(RANGES),
-        "classes": list(search.CLASSES),
+        "rejected": 0 if only else letters.count_since(runtime().logs, 86400),
+        "saved": [] if only else queries.saved_searches(me()),
+        "ranges": list(filters.RANGES),
     }
 
 
-def _named(rows: list[Any]) -> list[dict[str, Any]]:
-    """Rows with the names that people know; three look-ups for all of them."""
-    versions = names({r.version_id for r in rows})
-    applications = by_client_ids({r.client_id for r in rows if r.client_id})
-    nodes = node_names()
-    return [
-        {
-            "r": r,
-            "at": moment_of(r.id),
-            "version": versions.get(r.version_id),
-            "application": applications.get(r.client_id),
-            "node": nodes.get(r.node_id, f"node {r.node_id}"),
-        }
-        for r in rows
-    ]
+def _counted(found: Found, since: datetime) -> list[tuple[datetime, int, int]] | None:
+    """When all that there are were found, nobody needs to look for them again to count them."""
+    if not found.is_all:
+        return None
+    return [(at, r.status // 100, 1) for r in found.rows if (at := moment_of(r.id)) >= since]
 
 
 @blueprint.get("/logs/<int:record_id>")
@@ -176,14 +103,41 @@ def show_of_application(application_id: int, record_id: int) -> Response:
 
 
 def _record(record_id: int, only: Application | None) -> Response:
-    question = search.Question(client_ids=frozenset({only.client_id}) if only else None)
+    question = Question(client_ids=frozenset({only.client_id}) if only else None)
     found = search.find_record(record_id, question)
     if found is None:
         raise NotFound("There is no such record; it may be older than logs are kept.")
-    row = _named([found])[0]
-    page = render("logs/show.html", part="logs/_detail.html", row=row, story=explain.explain(found), only=only)
+    row = named_rows([found])[0]
+    here = url_for("logs.of_application", application_id=only.id) if only else url_for("logs.index")
+    page = render(
+        "logs/show.html",
+        part="logs/_detail.html",
+        row=row,
+        story=explain.explain(found, row["version"]),
+        only=only,
+        here=here,
+        related=_related(found, here),
+    )
     note_reading(row["application"] or row["version"], me(), {"record": str(record_id), "filters": _filters_before()})
     return page
+
+
+def _related(record: Any, here: str) -> list[tuple[str, str]]:
+    """Questions that a record leads to, with their addresses."""
+    at = moment_of(record.id)
+    around = {"since": at.timestamp() - 30, "until": at.timestamp() + 30}
+    said = {name: f"{datetime.fromtimestamp(s, at.tzinfo):%Y-%m-%dT%H:%M:%SZ}" for name, s in around.items()}
+    found = [("Calls within 30 s of it", said)]
+    for words, name, value in (
+        ("Same request id", "request_id", record.request_id),
+        ("Same trace", "trace_id", record.trace_id),
+        ("Same token" if record.credential != "key" else "Same key", "jti", record.jti),
+        ("Same error", "reason", record.reason if record.status >= 400 and record.reason != "via_upstream" else ""),
+        ("Same address", "address", record.client_address),
+    ):
+        if value:
+            found.append((words, {name: value}))
+    return [(words, f"{here}?{urlencode(query)}") for words, query in found]
 
 
 def _filters_before() -> dict[str, str]:
@@ -197,51 +151,21 @@ def _filters_before() -> dict[str, str]:
     return {name: value[:200] for name, value in parse_qsl(address.query)[:MOST_FILTERS] if name in FILTERS and value}
 
 
-@blueprint.get("/logs/export")
+@blueprint.post("/logs/searches")
 @requires(P.READ_LOGS)
-def export() -> Response:
-    """What is filtered, newest first, as CSV or NDJSON."""
-    asked, form = read_filters(), export_format()
-    question = question_of(asked, None)
-    db.session.rollback()
-    will_write()
-    write_down(Action.LOGS_EXPORTED, None, by=me(), name="request logs", changes=asked.parameters | {"format": form})
-    db.session.flush()
-    rows = stream_with_context(_ndjson(question) if form == "ndjson" else _csv(question))
-    kind = "application/x-ndjson" if form == "ndjson" else "text/csv"
-    return Response(rows, mimetype=kind, headers={"Content-Disposition": f'attachment; filename="requests.{form}"'})
+def save_search() -> Response:
+    query = request.form.get("filters", "")
+    if not sent_twice():
+        saved = actions.save_search(request.form.get("name", ""), query, by=me())
+        flash(f"{saved.name} is kept for the team {saved.team.name}.", "ok")
+        query = saved.filters
+    return redirect(f"{url_for('logs.index')}?{query}")
 
 
-NAMES = ("time", "api", "application", "node", *COLUMNS)
-
-
-def _records(question: search.Question) -> Iterator[dict[str, Any]]:
-    versions: dict[int, ApiVersion] = {}
-    applications: dict[str, Application] = {}
-    nodes = node_names()
-    for r in search.export(question):
-        if r.version_id not in versions:
-            versions |= names({r.version_id})
-        if r.client_id and r.client_id not in applications:
-            applications |= by_client_ids({r.client_id})
-        version, application = versions.get(r.version_id), applications.get(r.client_id)
-        said = {"time": moment_of(r.id).isoformat(timespec="microseconds"), "api": version.name if version else ""}
-        said |= {"application": application.name if application else "", "node": nodes.get(r.node_id, "")}
-        yield said | {name: getattr(r, name) for name in COLUMNS} | {"id": str(r.id)}  # 63 bits do not fit JavaScript
-
-
-def _ndjson(question: search.Question) -> Iterator[bytes]:
-    for said in _records(question):
-        yield orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _csv(question: search.Question) -> Iterator[str]:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(NAMES)
-    for said in _records(question):
-        writer.writerow([cell(said[name]) for name in NAMES])
-        yield out.getvalue()
-        out.seek(0)
-        out.truncate()
-    yield out.getvalue()
+@blueprint.post("/logs/searches/<int:search_id>/forget")
+@requires(P.READ_LOGS)
+def forget_search(search_id: int) -> Response:
+    saved = queries.find_search(search_id, by=me())
+    actions.forget_search(saved, by=me())
+    flash(f"{saved.name} is no longer kept.", "ok")
+    return redirect(url_for("logs.index"))

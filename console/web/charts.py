@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlencode
 from flask import Flask
 from markupsafe import Markup, escape
 
-from ..logs.search import Bucket, Traffic
+from ..logs.histogram import Bucket
+from ..logs.traffic import Traffic
 from .filters import figure, plural
 
 HEIGHT, BOTTOM, LEFT = 170, 22, 38
@@ -68,6 +69,8 @@ def _bars(
     plot, step = height - BOTTOM - 8, (width - LEFT) / max(1, len(buckets))
     out = [_grid(top, plot, width)]
     for i, bucket in enumerate(buckets):
+        if not bucket.is_counted:
+            out.append(_unknown(LEFT + i * step, step, plot))
         y = 8.0 + plot
         for kind, count in (("f-5", bucket.failed), ("f-4", bucket.refused), ("f-ok", bucket.ok)):
             if count:
@@ -95,6 +98,10 @@ def _target(link: str, bucket: Bucket, x: float, step: float, plot: float) -> st
     words = f"{bucket.start:%d %b %H:%M}: {plural(bucket.total, 'request')}, {bucket.refused:,} refused, {bucket.failed:,} failed"
     area = f'<rect class="hit" x="{x:.1f}" y="8" width="{step:.1f}" height="{plot:.1f}"><title>{escape(words)}</title></rect>'
     return f'<a href="{escape(link)}" tabindex="-1" aria-hidden="true">{area}</a>'
+
+
+def _unknown(x: float, step: float, plot: float) -> str:
+    return f'<rect class="f-track" x="{x:.1f}" y="8" width="{step:.1f}" height="{plot:.1f}"/>'
 
 
 def _grid(top: int, plot: float, width: int) -> str:
@@ -135,7 +142,7 @@ def _round_up(value: int) -> int:
 def _finding(buckets: Sequence[Bucket], since: datetime, until: datetime) -> str:
     total, failed = sum(b.total for b in buckets), sum(b.failed for b in buckets)
     refused = sum(b.refused for b in buckets)
-    return f"{plural(total, 'request')} from {since:%d %b %H:%M} to {until:%d %b %H:%M} UTC, {refused:,} refused, {failed:,} failed"
+    return f"{plural(total, 'request')} from {since:%d %b %H:%M} to {until:%d %b %H:%M} {since:%Z}, {refused:,} refused, {failed:,} failed"
 
 
 def strip(hours: Sequence[Traffic]) -> Markup:

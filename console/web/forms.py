@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar
 
 import wtforms
@@ -73,14 +73,14 @@ def plain_text(form: wtforms.Form, field: wtforms.Field) -> None:
         raise ValidationError("This holds a character that cannot be shown.")
 
 
-def asked_moment(name: str) -> datetime | None:
-    """A time in the address, UTC unless it says otherwise."""
+def asked_moment(name: str, zone: tzinfo = UTC) -> datetime | None:
+    """A time in the address, of ``zone`` unless it says otherwise."""
     text = request.args.get(name, "").strip()
     if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refused(f"{text[:40]} is no time. Write it as 2026-11-23T12:00.") from None
 

@@ -1,0 +1,126 @@
+"""How many calls there were over a time, by class: from the sums where they can answer, else from the records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, Integer, Table, func, literal_column, select
+
+from ..runtime import runtime
+from .question import Question
+from .segments import windows
+from .store import SEQUENCE_BITS, hour, id_at
+from .sums import caller, node_hour, operation
+
+MOST_S = 0.7  # looking through records; then what is older is not counted, and said to be so
+Count = tuple[datetime, int, int]  # when, status class, how many
+
+
+@dataclass(frozen=True)
+class Bucket:
+    start: datetime
+    ok: int = 0
+    refused: int = 0  # 4xx
+    failed: int = 0  # 5xx
+    is_counted: bool = True
+
+    @property
+    def total(self) -> int:
+        return self.ok + self.refused + self.failed
+
+
+def histogram(
+    question: Question, since: datetime, until: datetime, rows: Iterable[Count] | None = None
+) -> list[Bucket]:
+    """Requests by time and class. ``rows``: where all that there are were counted already."""
+    hours = (until - since) / timedelta(hours=1)
+    buckets = 60 if hours < 20 else min(48, round(hours))
+    width = (until - since) / buckets
+    table = summed_in(question) if width >= timedelta(minutes=59) else None
+    counted_from = since
+    if rows is None and table is not None:
+        rows = _of_sums(question, table, since, until)
+    elif rows is None:
+        rows, counted_from = _of_records(question, since, until, width)
+    counts = [[0, 0, 0] for _ in range(buckets)]
+    for moment, status_class, number in rows:
+        place = int((max(moment, since) - since) / width)  # an hour that began before counts to the first
+        if 0 <= place < buckets:
+            counts[place][max(0, min(status_class, 5) - 3)] += number
+    return [
+        Bucket(since + width * i, one[0], one[1], one[2], since + width * (i + 1) > counted_from)
+        for i, one in enumerate(counts)
+    ]
+
+
+def summed_in(question: Question, also: str = "") -> Table | None:
+    """The table whose sums answer this question, if any does. ``also``: a column to be counted by."""
+    q = question
+    texts = (q.path, q.over_us, q.backend_over_us, q.request_id, q.trace_id, q.jti, q.address, q.words)
+    if any(texts) or q.statuses or q.methods or q.reasons:
+        return None
+    asked = {
+        "client_id": (q.client_ids is not None, caller),
+        "operation": (bool(q.operations), operation),
+        "node_id": (q.node_ids is not None, node_hour),
+    }
+    tables = {table for name, (is_asked, table) in asked.items() if is_asked or name == also}
+    table = tables.pop() if tables else hour
+    return None if tables or (table is node_hour and q.version_ids is not None) else table
+
+
+def within(question: Question, t: object) -> list[object]:
+    """The conditions of a question that `summed_in` found a table for, on its sums."""
+    c = t.c  # type: ignore[attr-defined]
+    found: list[object] = []
+    for name, wanted in (
+        ("version_id", question.version_ids),
+        ("client_id", question.client_ids),
+        ("node_id", question.node_ids),
+        ("operation", question.operations or None),
+    ):
+        if wanted is not None and name in c:
+            found.append(c[name].in_(wanted))
+    if question.classes and "status_class" in c:
+        found.append(c.status_class.in_([int(name[0]) for name in question.classes]))
+    return found
+
+
+def _of_sums(question: Question, table: Table, since: datetime, until: datetime) -> list[Count]:
+    query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests))
+    query = query.where(table.c.hour >= int(since.timestamp()) // 3600, table.c.hour <= int(until.timestamp()) // 3600)
+    query = query.where(*within(question, table)).group_by(table.c.hour, table.c.status_class)  # type: ignore[arg-type]
+    with runtime().logs.reading() as connection:
+        return [(datetime.fromtimestamp(h * 3600, since.tzinfo), c, int(n)) for h, c, n in connection.execute(query)]
+
+
+def _of_records(question: Question, since: datetime, until: datetime, width: timedelta) -> tuple[list[Count], datetime]:
+    """And from when on they are counted."""
+    step = max(1, int(width.total_seconds() * 1_000_000)) << SEQUENCE_BITS
+    asked, first = replace(question, since=since, until=until), id_at(since)
+    found: list[Count] = []
+    counted_from, deadline = until, time.monotonic() + MOST_S
+    with runtime().logs.reading() as connection:
+        for t, start, end in _pieces(windows(connection, *asked.ids), step):
+            if time.monotonic() > deadline:
+                return found, counted_from
+            place = literal_column(f"({t.name}.id - {first}) / {step}", BigInteger)  # numbers and names of ours
+            status_class = literal_column(f"{t.name}.status / 100", Integer)
+            query = select(place, status_class, func.count()).select_from(t)
+            query = query.where(t.c.id >= start, t.c.id < end, *asked.conditions(t)).group_by(place, status_class)
+            found += [(since + width * int(p) + width / 2, int(c), n) for p, c, n in connection.execute(query)]
+            counted_from = since + width * ((start - first) / step)
+    return found, since
+
+
+def _pieces(parts: list[tuple[Table, int, int]], step: int) -> Iterable[tuple[Table, int, int]]:
+    """Newest first, each not much longer than a few steps at the start: so there is always something to show."""
+    size = 4 * step
+    for table, start, end in parts:
+        while end > start:
+            low = max(start, end - size)
+            yield table, low, end
+            end, size = low, size * 2

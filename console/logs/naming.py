@@ -1,0 +1,112 @@
+"""Records and facets with the names that people know: a few look-ups for all of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..apis.queries import names
+from ..applications.queries import by_client_ids
+from ..gateway.queries import node_names
+from . import explain
+from .facets import Facet
+from .filters import Asked
+from .store import moment_of
+
+TITLES = {
+    "status": "Status", "api": "API", "operation": "Operation", "application": "Application", "node": "Node",
+    "method": "Method", "reason": "Why refused",
+}  # fmt: skip
+SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Option:
+    value: str
+    label: str
+    count: int
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class NamedFacet:
+    name: str
+    title: str
+    options: list[Option]
+    sampled: int
+
+    @property
+    def first(self) -> list[Option]:
+        """The chosen ones are never folded away."""
+        return [o for i, o in enumerate(self.options) if i < SHOWN or o.is_chosen]
+
+    @property
+    def more(self) -> list[Option]:
+        return [o for o in self.options if o not in self.first]
+
+
+class Names:
+    """What keys of records are called; looked up once for all of a page."""
+
+    def __init__(self, rows: Iterable[Any], found: Iterable[Facet] = ()) -> None:
+        self.rows = list(rows)
+        keys = {facet.name: {key for key, _ in facet.counts} for facet in found}
+        self.versions = names({r.version_id for r in self.rows} | keys.get("api", set()))
+        self.applications = by_client_ids(
+            {r.client_id for r in self.rows if r.client_id} | keys.get("application", set())
+        )
+        self.nodes = node_names()
+
+    def of_rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "r": r,
+                "at": moment_of(r.id),
+                "version": self.versions.get(r.version_id),
+                "application": self.applications.get(r.client_id),
+                "node": self.nodes.get(r.node_id, f"node {r.node_id}"),
+            }
+            for r in self.rows
+        ]
+
+    def of_facets(self, found: Iterable[Facet], asked: Asked) -> list[NamedFacet]:
+        """Without those that have nothing to choose from."""
+        named = (NamedFacet(f.name, TITLES[f.name], self._options(f, asked), f.sampled) for f in found)
+        return [facet for facet in named if facet.options]
+
+    def _options(self, facet: Facet, asked: Asked) -> list[Option]:
+        said = asked.many[facet.name]
+        called = {key: self._called(facet.name, key) for key, _ in facet.counts}
+        options, met = [], set()
+        for key, count in facet.counts:
+            value, label = called[key]
+            if not value:
+                continue
+            # a filter may name it in another way (the API without its version), and stays as it was said
+            other = {value, str(key), label, value.partition("@")[0]}
+            chosen = next((s for s in said if s in other), None)
+            met.add(chosen)
+            options.append(Option(chosen or value, label, count, chosen is not None))
+        if facet.name == "status":
+            options.sort(key=lambda o: o.value)
+        return options + [Option(s, s, 0, True) for s in said if s not in met]
+
+    def _called(self, name: str, key: Any) -> tuple[str, str]:
+        """What a key is in the address, and on the page; empty for what nobody should choose."""
+        if name == "status":
+            return (f"{key}xx",) * 2 if 1 <= key <= 5 else ("", "")
+        if name == "api":
+            version = self.versions.get(key)
+            return (f"{version.api.slug}@{version.version}", version.name) if version else ("", "")
+        if name == "application":
+            return key, self.applications[key].name if key in self.applications else key
+        if name == "node":
+            return (self.nodes.get(key, str(key)),) * 2
+        if name == "reason":
+            return (key, explain.meaning(key).rstrip(".") or key) if key != "via_upstream" else ("", "")
+        return key, key
+
+
+def named_rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    return Names(rows).of_rows()
