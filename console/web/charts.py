@@ -84,10 +84,11 @@ def _bars(
     out.append(_axis(since, until, width, height))
     label = _finding(buckets, since, until)
     body = "".join(out)
-    return Markup('<svg class="ch {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+    return Markup('<svg class="ch {}" viewBox="0 0 {} {}" role="{}" aria-label="{}">{}</svg>').format(
         cls,
         width,
         height,
+        "group" if any(links) else "img",  # what can be clicked has no place in an image
         label,
         Markup(body),  # noqa: S704 - numbers and class names of ours only
     )
