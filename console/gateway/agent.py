@@ -25,6 +25,7 @@ from typing import Any
 from .envoy import FILES, Place, Rendered, render
 from .envoy.base import SYSTEM_CAS, write
 from .envoy_program import UnixConnection, envoy_binary, envoy_version, envoys_words, last_lines
+from .served import COUNTER, Served, counter_in
 
 HOLD_S = 20
 STARTS_WITHIN_S = 10.0
@@ -107,12 +108,14 @@ class Agent:
         self.envoy: subprocess.Popen[bytes] | None = None
         self.generation = -1
         self.stopping = threading.Event()
+        self.served = Served(self._count_served, self._tell_served)
 
     def run(self) -> int:
         """Until told to stop (SIGTERM, SIGINT)."""
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: self.stop())
         self._start_from_disk()
+        threading.Thread(target=self.served.keep_telling, args=(self.stopping,), name="served", daemon=True).start()
         while not self.stopping.is_set():
             try:
                 self._keep_envoy_alive()
@@ -224,6 +227,16 @@ class Agent:
             time.sleep(0.05)
         raise Rejected("Envoy did not apply it: " + envoys_words(last_lines(self.files.home / "envoy.log")))
 
+    def _count_served(self) -> int | None:
+        status, said = self._admin("GET", f"/stats?filter=^{COUNTER}$")
+        return counter_in(said.decode(errors="replace")) if status == 200 else None
+
+    def _tell_served(self, minutes: dict[int, int]) -> bool:
+        try:
+            return self.console.ask("POST", "/ingest/served", {"minutes": minutes})[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
     def _keep_envoy_alive(self) -> None:
         if self.envoy is not None and self.envoy.poll() is not None:
             say(f"Envoy ended with {self.envoy.returncode}; starting it again")
@@ -246,6 +259,7 @@ class Agent:
             return
         self._admin("POST", "/drain_listeners")  # SIGTERM alone would lose the records that wait to be sent
         time.sleep(DRAIN_S)
+        self.served.say_goodbye()
         self.envoy.terminate()
         try:
             self.envoy.wait(5)

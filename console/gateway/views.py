@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
@@ -11,6 +12,8 @@ from wtforms.validators import InputRequired, Regexp
 
 from ..accounts.actions import make_enrolment
 from ..accounts.models import Permission
+from ..db import now
+from ..logs.completeness import gaps
 from ..runtime import generation, runtime
 from ..web.access import me, requires
 from ..web.forms import Form, sent_twice
@@ -57,7 +60,14 @@ def invite() -> Response:
 @blueprint.get("/nodes/<int:node_id>")
 @requires(P.READ_NODES)
 def show(node_id: int) -> Response:
-    return render("gateway/show.html", node=queries.find_node(node_id), generation=generation(0))
+    node = queries.find_node(node_id)
+    context: dict[str, Any] = {
+        "node": node,
+        "generation": generation(0),
+        "gaps": gaps(now() - timedelta(days=7), now(), frozenset({node.id})),
+        "node_names": {node.id: node.name},
+    }
+    return render("gateway/show.html", **context)
 
 
 @blueprint.post("/nodes/<int:node_id>/remove")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from flask import url_for
@@ -20,6 +22,7 @@ from ..db import db, now
 from ..gateway.models import Node
 from ..gateway.queries import nodes
 from ..logs import search
+from ..logs.completeness import gaps
 from ..logs.question import Question
 from ..logs.traffic import Traffic, traffic
 from ..logs.upkeep import is_nearly_full
@@ -70,6 +73,7 @@ def attention(person: Person) -> list[Notice]:
     """What waits for somebody, the worst first; at most eight."""
     found = [
         *_nodes_in_trouble(),
+        *_owed_records(),
         *_full_logs(),
         *_credentials(None),
         *_ending_soon(),
@@ -93,6 +97,26 @@ def _nodes_in_trouble() -> list[Notice]:
             what = f"{node.name} is silent"
             out.append(Notice("warn", "server", what, f"{since} It keeps serving what it has.", "Look at it", url))
     return out
+
+
+def _owed_records() -> list[Notice]:
+    """Of the last hour, each node once."""
+    called = {node.id: node.name for node in nodes()}
+    owed = Counter[int]()
+    for one in gaps(now() - timedelta(hours=1), now()):
+        owed[one.node_id] += one.missing
+    return [
+        Notice(
+            "warn",
+            "scroll-text",
+            f"{called[node_id]} owes {plural(missing, 'record')}",
+            "It answered more requests in the last hour than it sent records of. Figures of that time may rise.",
+            "Look at it",
+            url_for("gateway.show", node_id=node_id),
+        )
+        for node_id, missing in owed.items()
+        if node_id in called
+    ]
 
 
 def _full_logs() -> list[Notice]:

@@ -20,6 +20,7 @@ from ..web.access import me, requires
 from ..web.htmx import render
 from . import analytics
 from .analytics import Answers, By, Key, Only, Sums
+from .completeness import gaps
 
 blueprint = Blueprint("analytics", __name__)
 P = Permission
@@ -92,6 +93,8 @@ def index() -> Response:
         versions=all_versions() if asked.clients is None else [],
         span=span,
         buckets=buckets,
+        gaps=gaps(span.since, span.until) if asked.clients is None else [],
+        node_names=node_names(),
         calls=_calls(asked),
         total=total,
         before=total_before,

@@ -12,6 +12,9 @@ from typing import Any, Protocol
 import orjson
 
 from ..errors import Refused
+from ..gateway.envoy.base import HEALTH
+from .completeness import MINUTE_US, NODE, SPENT
+from .store import COLUMNS
 from .writer import Row
 
 if sys.version_info >= (3, 14):
@@ -23,6 +26,7 @@ LARGEST_BYTES = 20 * 1024 * 1024
 # RFC 9659: what HTTP senders may ask a receiver to hold; more is an attack on its memory
 ZSTD_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 NOT_JSON = "this is not JSON"
+PATH = COLUMNS.index("path")
 
 
 class Undecodable(Refused):
@@ -35,10 +39,19 @@ class TooLarge(Refused):
 
 @dataclass(frozen=True)
 class Batch:
-    """``rejected``: why, and what was sent (text, or what it was decoded to)."""
+    """``rejected``: why, and what was sent (text, or what it was decoded to). ``uncounted``: node and minute of what is no
+    traffic, but was served all the same."""
 
     rows: list[Row] = field(default_factory=list)
     rejected: list[tuple[str, Any]] = field(default_factory=list)
+    uncounted: list[tuple[int, int]] = field(default_factory=list)
+
+    def take(self, row: Row) -> None:
+        """What asks every node whether it is well, every second, is no traffic."""
+        if row[PATH] != HEALTH:
+            self.rows.append(row)
+        else:
+            self.uncounted.append((row[NODE], (row[0] + row[SPENT]) // MINUTE_US))
 
 
 class _Stream(Protocol):

@@ -7,6 +7,7 @@ at once is 503 with Retry-After before any work, and the same batch again is sto
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 
 import orjson
@@ -20,7 +21,8 @@ from ..web.machine import Answer, Asked, Route, problem_answer
 from ..web.metrics import RECORDS
 from . import apisix, flat, hec, kong, otlp
 from .bodies import LARGEST_BYTES, Batch, Undecodable, inflate
-from .fields import Normaliser
+from .completeness import MOST_MINUTES, note_served
+from .fields import LARGEST_NUMBER, Normaliser
 from .letters import letters_of
 from .writer import Overloaded
 
@@ -74,8 +76,8 @@ def _take(asked: Asked, form: str, decode: Decode, scheme: str = "") -> Batch | 
     try:
         writer.check_room()
         batch, digest = _read(asked, node_id, form, decode)
-        if batch.rows or batch.rejected:
-            writer.write(digest, batch.rows, letters_of(batch.rejected, node_id, form))
+        if batch.rows or batch.rejected or batch.uncounted:
+            writer.write(digest, batch.rows, letters_of(batch.rejected, node_id, form), batch.uncounted)
     except Overloaded:
         RECORDS.labels("delayed").inc()
         return None
@@ -107,6 +109,28 @@ def _digest(node_id: int, what: bytes) -> str:
     return hashlib.sha256(str(node_id).encode() + what).hexdigest()
 
 
+def post_served(asked: Asked) -> Answer:
+    """``{"minutes": {"29399040": 1204}}``: how many requests the node answered in which minute since 1970."""
+    node_id = pushing_node(asked)
+    note_served(runtime().logs, node_id, _minutes(asked))
+    return Answer(200, b"{}", JSON)
+
+
+def _minutes(asked: Asked) -> dict[int, int]:
+    try:
+        said = orjson.loads(asked.body())["minutes"]
+        minutes = {int(minute): count for minute, count in said.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise Undecodable('Send an object such as {"minutes": {"29399040": 1204}}.') from None
+    latest = time.time() // 60 + 60
+    if len(minutes) > MOST_MINUTES or not all(
+        0 <= minute <= latest and type(count) is int and 0 <= count <= LARGEST_NUMBER
+        for minute, count in minutes.items()
+    ):
+        raise Undecodable(f"Send at most {MOST_MINUTES} minutes since 1970, not of the future, with whole numbers.")
+    return minutes
+
+
 def _busy() -> Answer:
     return problem_answer(
         503, "Busy", "Too many batches wait to be written. Send this one again.", ("Retry-After", "1")
@@ -115,6 +139,7 @@ def _busy() -> Answer:
 
 ROUTES = [
     Route("POST", "/v1/logs", "node", post_logs),
+    Route("POST", "/ingest/served", "node", post_served),
     Route("POST", "/ingest/kong", "node", _json_endpoint("kong", kong.decode)),
     Route("POST", "/ingest/apisix", "node", _json_endpoint("apisix", apisix.decode)),
     Route("POST", "/ingest/json", "node", _json_endpoint("json", flat.decode)),

@@ -12,9 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from ..gateway.envoy.base import HEALTH
 from .bodies import Batch, Undecodable
-from .decoded import PATH
 from .fields import LARGEST_NUMBER, LATEST_US, OLDEST_US, Bad, Normaliser, clean_path, trace, us
 from .scrub import scrub_common
 from .writer import Row
@@ -31,8 +29,7 @@ def decode(body: bytes, content_type: str, make: Normaliser) -> Batch:
                 except (ValueError, KeyError, OverflowError) as problem:
                     batch.rejected.append((_reason(problem), record))
                     continue
-                if row[PATH] != HEALTH:  # what asks every node whether it is well, every second, is no traffic
-                    batch.rows.append(row)
+                batch.take(row)
     return batch
 
 

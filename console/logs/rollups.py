@@ -8,17 +8,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
 from itertools import repeat
 from math import log2
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects.postgresql import insert
 
 from .days import open_again
 from .store import COLUMNS, hour
-from .sums import caller, latency, node_hour, node_latency, operation, operation_latency, values
+from .sums import caller, latency, node_hour, node_latency, operation, operation_latency
+from .upserts import add_up
 
 PER_OCTAVE = 8
 HOUR_US = 3_600_000_000
@@ -80,7 +79,7 @@ def _count(connection: Connection, table: Table, keys: Any, *summed: list[int]) 
     named = table not in (caller, operation, operation_latency)
     place = 1 if table is caller else 2
     rows = [(*k, n, *(one[k] for one in sums)) for k, n in counts.items() if named or k[place]]
-    _add(connection, table, rows)
+    add_up(connection, table, rows)
 
 
 def _summed(counts: Counter[Any], keys: list[Any], numbers: list[int]) -> dict[Any, int]:
@@ -88,29 +87,3 @@ def _summed(counts: Counter[Any], keys: list[Any], numbers: list[int]) -> dict[A
     for key, number in zip(keys, numbers, strict=True):
         sums[key] += number
     return sums
-
-
-def _add(connection: Connection, table: Table, sums: list[tuple[Any, ...]]) -> None:
-    """Add to what is there. In one order everywhere, so that two writers on PostgreSQL never wait for each other in a circle."""
-    if not sums:
-        return
-    sums.sort()
-    if connection.dialect.name == "sqlite":  # past SQLAlchemy, which would take longer over each row than the database
-        connection.exec_driver_sql(_sqlite_upsert(table), sums)
-        return
-    statement = insert(table)
-    statement = statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns),
-        set_={column.name: column + statement.excluded[column.name] for column in values(table)},
-    )
-    names = [str(column.name) for column in table.columns]
-    connection.execute(statement, [dict(zip(names, one, strict=True)) for one in sums])
-
-
-@cache
-def _sqlite_upsert(table: Table) -> str:
-    names = ", ".join(table.columns.keys())
-    marks = ", ".join("?" * len(table.columns))
-    key = ", ".join(table.primary_key.columns.keys())
-    added = ", ".join(f"{c.name} = {c.name} + excluded.{c.name}" for c in values(table))
-    return f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {added}"  # noqa: S608

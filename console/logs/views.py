@@ -20,6 +20,7 @@ from ..web.forms import sent_twice
 from ..web.htmx import render
 from ..web.zones import local
 from . import actions, explain, filters, letters, queries, search
+from .completeness import gaps
 from .facets import facets
 from .filters import FILTERS, Asked
 from .histogram import histogram
@@ -75,6 +76,8 @@ def _around(question: Question, asked: Asked, only: Application | None, found: F
         "rows": called.of_rows(),
         "facets": called.of_facets(offered, asked),
         "buckets": histogram(question, since, until, _counted(found, since) if is_first else None),
+        "gaps": [] if only else gaps(since, until, question.node_ids),
+        "node_names": called.nodes,
         "since": since,
         "until": until,
         "rejected": 0 if only else letters.count_since(runtime().logs, 86400),

@@ -25,6 +25,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from . import letters, rollups
+from .completeness import note_received
 from .segments import place
 from .store import COLUMNS, EPOCH_US, FIRST, SEQUENCE_BITS, Store, batch
 
@@ -45,6 +46,7 @@ class Waiting:
     digest: str
     rows: list[Row]
     letters: list[letters.Letter] = field(default_factory=list)
+    uncounted: list[tuple[int, int]] = field(default_factory=list)  # node and minute of what is received and not kept
     done: threading.Event = field(default_factory=threading.Event)
     problem: Exception | None = None
 
@@ -62,10 +64,16 @@ class Writer:
         if self.queue.full():
             raise Overloaded
 
-    def write(self, digest: str, rows: list[Row], rejected: list[letters.Letter] | None = None) -> None:
+    def write(
+        self,
+        digest: str,
+        rows: list[Row],
+        rejected: list[letters.Letter] | None = None,
+        uncounted: list[tuple[int, int]] | None = None,
+    ) -> None:
         """Returns when the rows are committed. A batch with a digest seen before is kept once."""
         self._start()
-        waiting = Waiting(digest, rows, rejected or [])
+        waiting = Waiting(digest, rows, rejected or [], uncounted or [])
         try:
             self.queue.put_nowait(waiting)
         except queue.Full:
@@ -126,7 +134,9 @@ class Writer:
 
     def _insert(self, connection: Connection, group: list[Waiting]) -> None:
         fresh = self._note(connection, group)
-        self._insert_records(connection, [row for waiting in fresh for row in waiting.rows])
+        rows = [row for waiting in fresh for row in waiting.rows]
+        note_received(connection, rows, [one for waiting in fresh for one in waiting.uncounted])
+        self._insert_records(connection, rows)
         letters.keep(connection, [letter for waiting in fresh for letter in waiting.letters])
 
     def _insert_records(self, connection: Connection, rows: list[Row]) -> None:
