@@ -1,0 +1,43 @@
+"""Processes are killed while senders push: what was answered with 200 is there once, and all that counts it agrees."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+from console.config import Config
+from tests.faults import assert_kept_once, load, serving
+
+LOAD_S = 8.0
+SENDERS = 6
+RECORDS = 15
+
+
+def test_workers_killed_under_load(config: Config) -> None:
+    chance, killed = random.Random(7), 0
+    with serving(config) as console, load(console, SENDERS, size=RECORDS) as senders:
+        until = time.monotonic() + LOAD_S
+        while time.monotonic() < until:
+            time.sleep(chance.uniform(1.2, 1.8))
+            os.kill(chance.choice(console.workers), signal.SIGKILL)
+            killed += 1
+    assert killed >= 4
+    assert senders.broken, "nobody was in the middle of a batch"
+    assert set(senders.answers) - {200} == set(senders.broken)
+    assert_kept_once(config, senders.acknowledged)
+
+
+def test_everything_killed_while_it_writes(config: Config) -> None:
+    chance = random.Random(8)
+    with serving(config) as console, load(console, SENDERS, size=RECORDS) as senders:
+        for _ in range(3):
+            senders.get_more(200)
+            time.sleep(chance.uniform(0, 0.3))
+            console.kill()
+            assert_kept_once(config, senders.acknowledged)  # also as it was left, before anybody mends it
+            console.start()
+        senders.get_more(200)
+    assert senders.broken
+    assert_kept_once(config, senders.acknowledged)
