@@ -80,7 +80,7 @@ class Asked:
         return dict(parse_qsl(said)) if said else {}
 
     def body(self, most: int = LARGEST_FORM) -> bytes:
-        """The body; `Refused` with 413 before reading more than ``most`` bytes."""
+        """The body, whole; `Refused` with 413 before reading more than ``most`` bytes."""
         stream = self.environ["wsgi.input"]
         length = self.environ.get("CONTENT_LENGTH", "")
         if length.isdigit() and int(length) > most:
@@ -88,11 +88,17 @@ class Asked:
         data = stream.read(int(length)) if length.isdigit() else stream.read(most + 1)
         if len(data) > most:
             raise BodyTooLarge(f"Send at most {most} bytes.")
+        if length.isdigit() and len(data) < int(length):  # the connection ended, and gunicorn hands over what came
+            raise BodyCut(f"The body has {len(data)} bytes, not the {length} that Content-Length says.")
         return bytes(data)
 
 
 class BodyTooLarge(Refused):
     status = 413
+
+
+class BodyCut(Refused):
+    status = 400
 
 
 # in the environ: answer without waiting for anything, or raise NotInMemory (or NeverInMemory, for another route)
