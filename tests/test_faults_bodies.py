@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from backports import zstd
 
 from console.config import Config
-from console.logs.bodies import LARGEST_BYTES
+from console.logs.bodies import LARGEST_BYTES, MOST_MEMBERS
 from tests.conftest import at_once, installed
 from tests.faults import Console, call_record, opened, serving, stored
 from tests.programs import call, wait_until
@@ -129,6 +130,17 @@ class TestTooMuch:
         chunk = b"%x\r\n%s\r\n" % (LARGEST_BYTES + 1, bytes(LARGEST_BYTES + 1))
         answer = say(console, "/ingest/json", chunk + b"0\r\n\r\n", "Transfer-Encoding: chunked", hang_up=False)
         assert answer == b"HTTP/1.1 413"
+
+    @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+    def test_a_great_many_empty_members(self, console: Console, encoding: str) -> None:
+        """Each is a few bytes, and the time that they took together grew with the square of their number."""
+        one, empty = orjson.dumps(call_record(f"members_{encoding}-0")), PACK[encoding](b"")
+        some = empty * (MOST_MEMBERS - 1) + PACK[encoding](one)
+        started = time.monotonic()
+        assert console.push(some, Content_Encoding=encoding).status == 200
+        assert console.push(empty * 200_000, Content_Encoding=encoding).status == 413
+        assert time.monotonic() - started < 10
+        assert len(named(console.config, f"members_{encoding}")) == 1
 
 
 def test_the_console_is_well_after_all_of_it(console: Console) -> None:

@@ -23,6 +23,8 @@ else:
     from backports import zstd
 
 LARGEST_BYTES = 20 * 1024 * 1024
+MOST_MEMBERS = 10_000  # of one body, each of which costs its own beginning, were it empty
+PIECE_BYTES = 16 * 1024
 # RFC 9659: what HTTP senders may ask a receiver to hold; more is an attack on its memory
 ZSTD_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 NOT_JSON = "this is not JSON"
@@ -87,14 +89,27 @@ def inflate(body: bytes, encoding: str) -> bytes:
 
 def _plain(body: bytes, encoding: str) -> bytes:
     """Member after member: both formats may be concatenated, and none may be lost."""
-    plain, left = bytearray(), body
-    while left and len(plain) <= LARGEST_BYTES:
-        stream = STREAMS[encoding]()
-        plain += stream.decompress(left, LARGEST_BYTES + 1 - len(plain))
-        if not stream.eof and len(plain) <= LARGEST_BYTES:
-            raise EOFError
-        left = stream.unused_data
+    plain, at, members = bytearray(), 0, 0
+    while at < len(body) and len(plain) <= LARGEST_BYTES:
+        members += 1
+        if members > MOST_MEMBERS:
+            raise TooLarge(f"The body has more than {MOST_MEMBERS} {encoding} members. Send fewer at once.")
+        at = _member(STREAMS[encoding](), body, at, plain)
     return bytes(plain)
+
+
+def _member(stream: _Stream, body: bytes, at: int, plain: bytearray) -> int:
+    """Add the member that begins at ``at`` to ``plain``; where the next one begins.
+
+    Piece by piece, because what follows a member is copied: all of it, that would take the square of their number.
+    """
+    while not stream.eof and len(plain) <= LARGEST_BYTES:
+        piece = body[at : at + PIECE_BYTES]
+        if not piece:
+            raise EOFError
+        plain += stream.decompress(piece, LARGEST_BYTES + 1 - len(plain))
+        at += len(piece) - len(stream.unused_data)
+    return at
 
 
 def _within_limit(plain: bytes) -> bytes:
