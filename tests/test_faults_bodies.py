@@ -13,7 +13,7 @@ import pytest
 from backports import zstd
 
 from console.config import Config
-from console.logs.bodies import LARGEST_BYTES, MOST_MEMBERS
+from console.logs.bodies import LARGEST_BYTES, MOST_MEMBERS, MOST_RECORDS
 from tests.conftest import at_once, installed
 from tests.faults import Console, call_record, opened, serving, stored
 from tests.programs import call, wait_until
@@ -141,6 +141,25 @@ class TestTooMuch:
         assert console.push(empty * 200_000, Content_Encoding=encoding).status == 413
         assert time.monotonic() - started < 10
         assert len(named(console.config, f"members_{encoding}")) == 1
+
+    @pytest.mark.parametrize("path", ["/ingest/json", "/ingest/hec", "/v1/logs"])
+    def test_a_great_many_empty_records(self, console: Console, path: str) -> None:
+        """A few kilobytes of gzip; what fits into a body took a worker a minute, and seven gigabytes."""
+        body = {
+            "/ingest/json": b"[" + b"{}," * 500_000 + b"{}]",
+            "/ingest/hec": b"{}\n" * 500_000,
+            "/v1/logs": in_field(1, in_field(2, in_field(2, b"") * 500_000)),
+        }[path]
+        answer = console.push(gzip.compress(body), path, Content_Encoding="gzip", Content_Type="application/x-protobuf")
+        assert (answer.status, f"more than {MOST_RECORDS} records" in answer.body) == (413, True)
+
+
+def in_field(number: int, inside: bytes) -> bytes:
+    """A message in a message, as protobuf writes it."""
+    length, left = b"", len(inside)
+    while left > 127:
+        length, left = length + bytes([left & 127 | 128]), left >> 7
+    return bytes([number << 3 | 2]) + length + bytes([left]) + inside
 
 
 def test_the_console_is_well_after_all_of_it(console: Console) -> None:

@@ -24,6 +24,7 @@ else:
 
 LARGEST_BYTES = 20 * 1024 * 1024
 MOST_MEMBERS = 10_000  # of one body, each of which costs its own beginning, were it empty
+MOST_RECORDS = 100_000  # of one body; seven million empty ones fit, and would take a worker a minute
 PIECE_BYTES = 16 * 1024
 # RFC 9659: what HTTP senders may ask a receiver to hold; more is an attack on its memory
 ZSTD_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
@@ -116,6 +117,11 @@ def _within_limit(plain: bytes) -> bytes:
     if len(plain) > LARGEST_BYTES:
         raise TooLarge(f"The batch is larger than {LARGEST_BYTES // 1024 // 1024} MB. Send smaller ones.")
     return plain
+
+
+def check_count(records: int) -> None:
+    if records > MOST_RECORDS:
+        raise TooLarge(f"The batch has more than {MOST_RECORDS} records. Send smaller ones.")
 
 
 def documents(plain: bytes) -> Iterator[tuple[Any, str]]:

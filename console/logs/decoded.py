@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from .bodies import NOT_JSON, Batch, Undecodable, documents
+from .bodies import NOT_JSON, Batch, Undecodable, check_count, documents
 from .fields import Bad, Said
 from .writer import Row
 
@@ -18,7 +18,8 @@ LINES = ("log", "message", "MESSAGE", "msg", "line")
 def of_objects(body: bytes, row: Callable[[Said], Row]) -> Batch:
     """`Undecodable` when there is something and nothing of it is JSON."""
     batch, values = Batch(), 0
-    for value, broken in documents(body):
+    for count, (value, broken) in enumerate(documents(body), 1):
+        check_count(count)
         if broken:
             batch.rejected.append((NOT_JSON, broken))
             continue

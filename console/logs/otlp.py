@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from .bodies import Batch, Undecodable
+from .bodies import Batch, Undecodable, check_count
 from .fields import LARGEST_NUMBER, LATEST_US, OLDEST_US, Bad, Normaliser, clean_path, trace, us
 from .scrub import scrub_common
 from .writer import Row
@@ -20,9 +20,11 @@ from .writer import Row
 
 def decode(body: bytes, content_type: str, make: Normaliser) -> Batch:
     """Rows of a batch. One bad record does not fail the others."""
-    batch = Batch()
+    batch, count = Batch(), 0
     for resource in _request(body, content_type).resource_logs:
         for scope in resource.scope_logs:
+            count += len(scope.log_records)
+            check_count(count)
             for record in scope.log_records:
                 try:
                     row = _row(record, make)
