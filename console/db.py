@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import JSON, Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, event, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import DeclarativeBase, registry
 
 from .errors import Refused
@@ -28,6 +29,8 @@ NAMES = {
     "pk": "pk_%(table_name)s",
 }
 
+# what is raised when a database is away, full, locked or broken: nobody's fault who asks it, and it may be well again soon
+AWAY = (OperationalError, InterfaceError, NoConnection)
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -25,11 +26,14 @@ def need(program: str, install: str) -> str:
     """The program's path; skips the test when it is missing."""
     found = shutil.which(program) or shutil.which(program, path="/usr/sbin")  # where a user's PATH does not look
     if found is None:
-        message = f"needs {program}: {install}"
-        if NO_SKIP:
-            pytest.fail(message)
-        pytest.skip(message)
+        lack(f"needs {program}: {install}")
     return found
+
+
+def lack(message: str) -> NoReturn:
+    if NO_SKIP:
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 def free_port() -> int:

@@ -206,7 +206,8 @@ def test_a_batch_that_cannot_be_written_is_not_answered_with_200(
     body = orjson.dumps([nginx(), nginx(status="x")])
     with monkeypatch.context() as patch:
         patch.setattr(dead, "keep", fail)
-        assert send(app, node, "/ingest/json", body).status_code == 500
+        answer = send(app, node, "/ingest/json", body)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert (stored(app), letters(app)) == ([], [])
     assert send(app, node, "/ingest/json", body).status_code == 200
     assert (len(stored(app)), len(letters(app))) == (1, 1)

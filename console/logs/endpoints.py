@@ -1,7 +1,8 @@
 """Where gateways and shippers push their request records: answered with 200 when they are committed, never before.
 
 What every sender of the formats retries, and what not, decides the answers: a bad record never fails its batch, too much
-at once is 503 with Retry-After before any work, and the same batch again is stored once.
+at once is 503 with Retry-After before any work, so is a database that takes nothing now (by OTLP's rules what is answered
+with 500 is not sent again), and the same batch again is stored once.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import time
 from collections.abc import Callable
 
 import orjson
+import structlog
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from ..apis.operations import operation_of
 from ..apis.queries import version_of_path
+from ..db import AWAY
 from ..gateway.endpoints import pushing_node
 from ..runtime import runtime
 from ..web.machine import Answer, Asked, Route, problem_answer
@@ -24,11 +27,12 @@ from .bodies import LARGEST_BYTES, Batch, Undecodable, inflate
 from .completeness import MOST_MINUTES, note_served
 from .fields import LARGEST_NUMBER, Normaliser
 from .letters import letters_of
-from .writer import Overloaded
+from .writer import NotNow
 
 Decode = Callable[[bytes, Normaliser], Batch]
 LONGEST_NAME = 200
 JSON = [("Content-Type", "application/json")]
+log = structlog.get_logger("logs")
 
 
 def post_logs(asked: Asked) -> Answer:
@@ -71,18 +75,25 @@ def hec_health(_asked: Asked) -> Answer:
 
 
 def _take(asked: Asked, form: str, decode: Decode, scheme: str = "") -> Batch | None:
-    """The batch, committed; None when there is no room for it."""
-    node_id, writer = pushing_node(asked, scheme), runtime().writer
+    """The batch, committed; None when it cannot be now."""
     try:
-        writer.check_room()
-        batch, digest = _read(asked, node_id, form, decode)
-        if batch.rows or batch.rejected or batch.uncounted:
-            writer.write(digest, batch.rows, letters_of(batch.rejected, node_id, form), batch.uncounted)
-    except Overloaded:
+        batch = _written(asked, form, decode, scheme)
+    except (NotNow, *AWAY) as problem:
+        if not isinstance(problem, NotNow):  # which the writer tells of
+            log.error("logs.main_database_away", error=str(problem)[:300])
         RECORDS.labels("delayed").inc()
         return None
     RECORDS.labels("stored").inc(len(batch.rows))
     RECORDS.labels("rejected").inc(len(batch.rejected))
+    return batch
+
+
+def _written(asked: Asked, form: str, decode: Decode, scheme: str) -> Batch:
+    node_id, writer = pushing_node(asked, scheme), runtime().writer
+    writer.check_room()
+    batch, digest = _read(asked, node_id, form, decode)
+    if batch.rows or batch.rejected or batch.uncounted:
+        writer.write(digest, batch.rows, letters_of(batch.rejected, node_id, form), batch.uncounted)
     return batch
 
 
@@ -111,8 +122,10 @@ def _digest(node_id: int, what: bytes) -> str:
 
 def post_served(asked: Asked) -> Answer:
     """``{"minutes": {"29399040": 1204}}``: how many requests the node answered in which minute since 1970."""
-    node_id = pushing_node(asked)
-    note_served(runtime().logs, node_id, _minutes(asked))
+    try:
+        note_served(runtime().logs, pushing_node(asked), _minutes(asked))
+    except AWAY:
+        return _busy()
     return Answer(200, b"{}", JSON)
 
 
@@ -133,8 +146,9 @@ def _minutes(asked: Asked) -> dict[int, int]:
 
 def _busy() -> Answer:
     return problem_answer(
-        503, "Busy", "Too many batches wait to be written. Send this one again.", ("Retry-After", "1")
-    )
+        503, "Busy", "This batch cannot be written now: too many wait, or a database does not answer. Send it again.",
+        ("Retry-After", "1"),
+    )  # fmt: skip
 
 
 ROUTES = [

@@ -24,6 +24,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from ..db import AWAY
 from . import letters, rollups
 from .completeness import note_received
 from .segments import place
@@ -32,13 +33,23 @@ from .store import COLUMNS, EPOCH_US, FIRST, SEQUENCE_BITS, Store, batch
 MOST_WAITING = 64
 MOST_TOGETHER = 32
 WAIT_S = 30.0
+# also as the drivers raise it, by which records are written, and of the lock file
+TROUBLE = (*AWAY, sqlite3.OperationalError, psycopg.OperationalError, OSError)
 Row = tuple[Any, ...]  # (microseconds since 1970, then every column of `log_record` after the id)
 
 log = structlog.get_logger("logs")
 
 
-class Overloaded(Exception):
-    """The queue is full; the sender should come back."""
+class NotNow(Exception):
+    """It cannot be written now; the sender should come back."""
+
+
+class Overloaded(NotNow):
+    """The queue is full."""
+
+
+class Unavailable(NotNow):
+    """The database is away, full or broken, which is no batch's fault."""
 
 
 @dataclass
@@ -80,6 +91,8 @@ class Writer:
             raise Overloaded from None
         if not waiting.done.wait(WAIT_S):
             raise Overloaded
+        if isinstance(waiting.problem, TROUBLE):
+            raise Unavailable from waiting.problem
         if waiting.problem:
             raise waiting.problem
 
