@@ -68,6 +68,7 @@ class Writer:
         self.queue: queue.Queue[Waiting] = queue.Queue(MOST_WAITING)
         self.thread: threading.Thread | None = None
         self.starting = threading.Lock()
+        self.moved_us = 0  # so much later than it happened is what is being written: its numbers were taken
         self.sequence = itertools.count(random.randrange(1 << SEQUENCE_BITS))  # noqa: S311 - spreads, hides nothing
 
     def check_room(self) -> None:
@@ -127,12 +128,14 @@ class Writer:
         return True
 
     def _commit(self, group: list[Waiting]) -> None:
-        for _ in range(5):
+        for tries in range(5):
+            # all numbers of a microsecond are soon taken where senders know whole seconds only: look farther on each time
+            self.moved_us = random.randrange(32**tries)  # noqa: S311 - spreads, hides nothing
             try:
                 with self._turn(), self.store.writing() as connection:
                     self._insert(connection, group)
                 return
-            except IntegrityError:  # another worker used the same microsecond and sequence: number them again
+            except IntegrityError:  # another batch used the same microsecond and sequence: number them again
                 continue
         raise Overloaded
 
@@ -155,14 +158,18 @@ class Writer:
     def _insert_records(self, connection: Connection, rows: list[Row]) -> None:
         if not rows:
             return
-        # a microsecond has 4096 numbers; what comes after that many in this order is moved on by one
-        rows.sort(key=itemgetter(0))
-        turn = 1 << SEQUENCE_BITS
-        numbered = [
-            ((row[0] - EPOCH_US + i // turn) << SEQUENCE_BITS | self._next(), *row[1:]) for i, row in enumerate(rows)
-        ]
+        rows = self._spread(rows)
+        numbered = [((row[0] - EPOCH_US) << SEQUENCE_BITS | self._next(), *row[1:]) for row in rows]
         insert_rows(connection, numbered)
         rollups.add(connection, rows)
+
+    def _spread(self, rows: list[Row]) -> list[Row]:
+        """By time. A microsecond has 4096 numbers: what comes after that many in this order is moved on by one."""
+        rows.sort(key=itemgetter(0))
+        turn = 1 << SEQUENCE_BITS
+        if not self.moved_us and len(rows) <= turn:
+            return rows
+        return [(row[0] + self.moved_us + i // turn, *row[1:]) for i, row in enumerate(rows)]
 
     def _next(self) -> int:
         return next(self.sequence) & ((1 << SEQUENCE_BITS) - 1)
