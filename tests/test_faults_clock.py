@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from console.db import now
-from console.logs import fields, rollups, search, upkeep
+from console.logs import fields, rollups, search, segments, upkeep
 from console.logs.segments import catalogue
 from console.logs.store import Store, moment_of
 from tests.faults import assert_whole, call_record, stored
@@ -52,7 +52,8 @@ def set_back(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
     )
     monkeypatch.setattr(fields, "time", clock)
     monkeypatch.setattr(rollups, "time", clock)
-    monkeypatch.setattr(upkeep, "now", lambda: now() - by)
+    for module in (upkeep, segments):
+        monkeypatch.setattr(module, "now", lambda: now() - by)
 
 
 class TestOfAGateway:
@@ -148,3 +149,21 @@ class TestKept:
 
     def test_older_than_any_record_may_be(self, app: Flask, node: str, logs: Store) -> None:
         assert put(app, node, now=now(), old=now() - 399 * DAY, older=now() - 401 * DAY) == {"stored": 2, "rejected": 1}
+
+
+class TestBudget:
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"GATEWRIGHT_LOGS_BUDGET_MB": "1", "GATEWRIGHT_LOGS_DAYS": "0"}
+
+    def test_a_clock_that_has_begun_tomorrow_costs_nobody_today(self, app: Flask, node: str, logs: Store) -> None:
+        """What is written to now stays, though a table came after it."""
+        today = now().replace(hour=23, minute=30)
+        with pytest.MonkeyPatch.context() as patch:
+            set_back(patch, now() - today)
+            assert put(app, node, today=today, ahead=today + 45 * MINUTE) == {"stored": 2, "rejected": 0}
+            many = [call_record(f"{i}", today.timestamp(), path="/" + "x" * 400) for i in range(2500)]
+            assert send(app, node, "/ingest/json", many).status_code == 200
+            assert upkeep.used_bytes() > upkeep.MB
+            assert upkeep.drop_old_records() == []
+        assert len(names(logs)) == 2502

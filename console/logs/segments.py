@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, Table, func, inspect, select, text
 
+from ..db import now
 from .store import FIRST, LAST_ID, SEQUENCE_BITS, id_at, moment_of, record, record_table, segment
 
 MOST_ROWS = 1_000_000
@@ -140,9 +141,8 @@ def drop(connection: Connection, one: Segment) -> int:
 
 
 def oldest(connection: Connection) -> Segment | None:
-    """The one that goes first; never the one that is written to now."""
-    known = catalogue(connection)
-    return known[0] if len(known) > 1 else None
+    """The one that goes first; never the one that is written to now, also when a gateway's clock has begun the next day."""
+    return next((one for one, end in _with_ends(connection) if end <= id_at(now())), None)
 
 
 def size_bytes(connection: Connection) -> int:
