@@ -13,7 +13,7 @@ from flask import Flask
 
 from console import jobs
 from console.db import now
-from console.logs import fields, rollups, search, segments, upkeep
+from console.logs import days, fields, rollups, search, segments, upkeep
 from console.logs.segments import catalogue
 from console.logs.store import Store, moment_of
 from tests.faults import assert_whole, call_record, stored
@@ -129,6 +129,15 @@ class TestOfTheConsole:
         assert "drop_old_records" in jobs.run_due(app, now() + 300 * DAY)
         assert "drop_old_records" in jobs.run_due(app)
         assert "drop_old_records" not in jobs.run_due(app)
+
+    def test_a_day_that_was_closed_before_it_was_over_is_opened(self, app: Flask, node: str, logs: Store) -> None:
+        put(app, node, early=MIDNIGHT)
+        assert days.close_days(logs, MIDNIGHT + 26 * HOUR) == 1
+        put(app, node, later=MIDNIGHT + timedelta(microseconds=9))
+        days.close_days(logs, now())
+        with logs.engine.connect() as connection:
+            span = days.Span(int(MIDNIGHT.timestamp()) // 3600, int(MIDNIGHT.timestamp()) // 3600 + 24)
+            assert days.closed_days(connection, span) == []
 
 
 class TestKept:
