@@ -50,7 +50,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     store = Store(config.logs_url)
-    app.extensions["gatewright"] = Runtime(config, ring(config), store, Writer(store))
+    app.extensions["gatewright"] = Runtime(config, ring(config), store, Writer(store, max(1, config.threads - 2)))
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)

@@ -19,7 +19,7 @@ from console.config import Config
 from console.logs.bodies import LARGEST_BYTES
 from tests.conftest import SERVER, at_once
 from tests.faults import assert_kept_once, load, opened, serving
-from tests.programs import wait_until
+from tests.programs import call, wait_until
 
 SENDERS = 64
 ROOM_FOR_ONE = """
@@ -62,6 +62,19 @@ def test_many_senders_and_room_for_one(config: Config, wait_s: float) -> None:
     assert set(senders.answers) == {200, 503}
     assert senders.unhelpful == []
     assert len(senders.acknowledged) == SENDERS * senders.senders[0].size
+    assert_kept_once(config, senders.acknowledged)
+
+
+def test_pages_are_answered_while_records_wait(config: Config) -> None:
+    """With the threads that there are by default, of which senders never hold all."""
+    with serving(config) as console, ExitStack() as hold:
+        hold.enter_context(held_up(config))
+        with load(console, 24, most=1) as senders:
+            wait_until(lambda: senders.answers[503] > 24, 20)
+            assert {call(f"{console.url}/login").status for _ in range(8)} == {200}
+            assert senders.answers[200] == 0
+            hold.close()
+    assert senders.unhelpful == []
     assert_kept_once(config, senders.acknowledged)
 
 

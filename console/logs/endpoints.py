@@ -90,10 +90,10 @@ def _take(asked: Asked, form: str, decode: Decode, scheme: str = "") -> Batch | 
 
 def _written(asked: Asked, form: str, decode: Decode, scheme: str) -> Batch:
     node_id, writer = pushing_node(asked, scheme), runtime().writer
-    writer.check_room()
-    batch, digest = _read(asked, node_id, form, decode)
-    if batch.rows or batch.rejected or batch.uncounted:
-        writer.write(digest, batch.rows, letters_of(batch.rejected, node_id, form), batch.uncounted)
+    with writer.place():
+        batch, digest = _read(asked, node_id, form, decode)
+        if batch.rows or batch.rejected or batch.uncounted:
+            writer.write(digest, batch.rows, letters_of(batch.rejected, node_id, form), batch.uncounted)
     return batch
 
 

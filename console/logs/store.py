@@ -183,6 +183,6 @@ def _roomy(connection: Any, _record: Any) -> None:
     """The pages that a group of batches touches fit, so none is written twice; and fewer, larger checkpoints."""
     connection.execute("PRAGMA cache_size = -32768")  # KiB; 2 MB by default
     connection.execute("PRAGMA wal_autocheckpoint = 16000")  # pages: 64 MB; 4 MB by default
-    connection.execute(
-        "PRAGMA secure_delete = FAST"
-    )  # some builds overwrite what is dropped, which takes six times as long
+    connection.execute("PRAGMA journal_size_limit = 67108864")  # a long reader makes it grow; it shrinks again
+    # some builds overwrite what is dropped, which takes six times as long
+    connection.execute("PRAGMA secure_delete = FAST")

@@ -32,8 +32,6 @@ class Dropped:
 
 def drop_old_records() -> list[Dropped]:
     """In the logs database, which has transactions of its own; each day is dropped in one, so nobody waits long."""
-    _forget_batches()
-    forget_old_sums(runtime().logs, now())
     config = runtime().config
     gone: list[Dropped] = []
     if config.logs_days:
@@ -42,6 +40,8 @@ def drop_old_records() -> list[Dropped]:
         gone += [_drop(one, "days") for one in old]
     if config.logs_budget_mb and used_bytes() > config.logs_budget_mb * MB:
         gone += _make_room(config.logs_budget_mb * MB * ROOM)
+    _forget_batches()  # after the days: on a full disk only they make room
+    forget_old_sums(runtime().logs, now())
     return gone
 
 

@@ -63,18 +63,25 @@ class Waiting:
 
 
 class Writer:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, at_once: int = MOST_WAITING) -> None:
+        """``at_once``: batches that a process takes in at the same time; each holds one of its threads."""
         self.store = store
+        self.places = threading.BoundedSemaphore(at_once)
         self.queue: queue.Queue[Waiting] = queue.Queue(MOST_WAITING)
         self.thread: threading.Thread | None = None
         self.starting = threading.Lock()
         self.moved_us = 0  # so much later than it happened is what is being written: its numbers were taken
         self.sequence = itertools.count(random.randrange(1 << SEQUENCE_BITS))  # noqa: S311 - spreads, hides nothing
 
-    def check_room(self) -> None:
-        """`Overloaded` before any work is done for a batch that would find no room."""
-        if self.queue.full():
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """`Overloaded` before any work is done for a batch that would find no room, or leave no thread to the pages."""
+        if self.queue.full() or not self.places.acquire(blocking=False):
             raise Overloaded
+        try:
+            yield
+        finally:
+            self.places.release()
 
     def write(
         self,
