@@ -76,6 +76,7 @@ def machine_routes() -> list[Any]:
 def _register(app: Flask) -> None:
     from .accounts import people, profile
     from .accounts import views as accounts
+    from .alerts import views as alerts
     from .apis import catalog, lifecycle
     from .apis import views as apis
     from .applications import approvals
@@ -94,7 +95,7 @@ def _register(app: Flask) -> None:
     for module in (
         home, accounts, people, profile, apis, lifecycle, catalog, applications, approvals, credentials,
         keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics, rejected,
-        exports, tail, why_views, audit,
+        exports, tail, why_views, alerts, audit,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
 

@@ -42,6 +42,7 @@ class Job:
 
 
 def jobs() -> tuple[Job, ...]:
+    from .alerts import deliver, evaluate
     from .audit import checkpoints
     from .credentials import upkeep as credentials
     from .logs import upkeep as logs
@@ -57,6 +58,8 @@ def jobs() -> tuple[Job, ...]:
         Job("sum_up_days", minute, logs.nothing, logs.sum_up_days),
         Job("judge_completeness", minute, logs.nothing, logs.judge_completeness),
         Job("sign_audit_trail", 5 * minute, checkpoints.sign_new_entries, checkpoints.look_ahead),
+        Job("look_at_rules", minute, evaluate.note_findings, evaluate.look_at_rules),
+        Job("send_alerts", timedelta(seconds=5), deliver.note_outcomes, deliver.send_due),
         Job("sweep_tokens", 10 * minute, tokens.sweep),
     )
 

@@ -16,6 +16,8 @@ from sqlalchemy import event, select
 
 from console import create_app
 from console.accounts.models import Permission, Person
+from console.alerts import actions as alerts
+from console.alerts.models import Kind
 from console.apis.actions import import_document
 from console.config import Config
 from console.credentials.actions import Terms, create_key, create_secret
@@ -43,6 +45,8 @@ def places(app: Flask, cast: Cast, world: World, node: str, monkeypatch: pytest.
         application = db.session.scalars(select(Application)).one()
         create_secret(application, by=bob)
         create_key(application, Terms("till"), by=bob)
+        watch = alerts.Terms("Watch", Kind.ERROR_RATE, 5, 5, "status=5xx", ["ops@example.org"])
+        alerts.try_rule(alerts.create_rule(bob.teams[0], watch, by=bob), by=bob)
     numbers = {"application_id": world.application_id, "person_id": cast.bob, "record_id": stored(app, record.c.id)[0]}
     return numbers | {
         "slug": "orders",
@@ -50,6 +54,7 @@ def places(app: Flask, cast: Cast, world: World, node: str, monkeypatch: pytest.
         "token": "x",
         "node_id": 1,
         "entry_id": 1,
+        "rule_id": 1,
         "secret_id": 1,
         "key_id": 1,
     }

@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -75,7 +76,27 @@ def _is_public(address: str) -> bool:
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or (ip.version == 6 and ip.is_site_local))
 
 
+def post(url: str, body: bytes, headers: dict[str, str], within_s: float = TIMEOUT_S) -> int:
+    """The status of the answer; redirects are not followed. `Refused` says why there is none."""
+    with _asked("POST", url, time.monotonic() + within_s, headers, body) as answer:
+        return int(answer.status)
+
+
 def _get(url: str, deadline: float) -> tuple[bytes, str | None]:
+    headers = {"Accept": "application/json, application/yaml, */*", "Accept-Encoding": "identity"}
+    with _asked("GET", url, deadline, headers) as answer:
+        if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
+            return b"", answer.headers["Location"]
+        if answer.status != 200:
+            raise Refused(f"{url} answered {answer.status}.", "url")
+        return _body(answer, url, deadline), None
+
+
+@contextlib.contextmanager
+def _asked(
+    method: str, url: str, deadline: float, headers: dict[str, str], body: bytes | None = None
+) -> Iterator[urllib3.BaseHTTPResponse]:
+    """The answer, of exactly the address that was checked; the connection ends with the block, or at the deadline."""
     parts = _split(url)
     host, port = _ascii(parts.hostname or ""), parts.port or (443 if parts.scheme == "https" else 80)
     pool = _pool(parts.scheme, public_address(host, port), host, port)
@@ -84,13 +105,10 @@ def _get(url: str, deadline: float) -> tuple[bytes, str | None]:
     watch.start()
     try:
         answer = pool.urlopen(
-            "GET",
+            method,
             (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-            headers={
-                "Host": _authority(host, parts.port),
-                "Accept": "application/json, application/yaml, */*",
-                "Accept-Encoding": "identity",
-            },
+            body=body,
+            headers={"Host": _authority(host, parts.port), **headers},
             redirect=False,
             retries=False,
             preload_content=False,
@@ -98,11 +116,7 @@ def _get(url: str, deadline: float) -> tuple[bytes, str | None]:
         )
         if time.monotonic() > deadline:
             raise _too_slow(url)
-        if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
-            return b"", answer.headers["Location"]
-        if answer.status != 200:
-            raise Refused(f"{url} answered {answer.status}.", "url")
-        return _body(answer, url, deadline), None
+        yield answer
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
         if time.monotonic() > deadline:
             raise _too_slow(url) from None
@@ -176,8 +190,8 @@ def _too_slow(url: str) -> Refused:
 
 
 def _plainly(problem: Exception) -> str:
+    if isinstance(problem, urllib3.exceptions.NewConnectionError):  # which urllib3 calls a timeout, too
+        return "nothing listens there"
     if isinstance(problem, urllib3.exceptions.TimeoutError):
         return "it does not answer"
-    if isinstance(problem, urllib3.exceptions.NewConnectionError):
-        return "nothing listens there"
     return "the certificate is not trusted" if "CERTIFICATE" in str(problem) else "the connection broke"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
+from ..alerts.models import Webhook
 from ..audit.actions import record
 from ..audit.models import Action
 from ..db import db
@@ -35,3 +36,5 @@ def _sealed_values() -> Iterator[tuple[object, str, str]]:
         yield signing, "private_sealed", f"signing_key.private.{signing.kid}"
     for encryption in db.session.scalars(select(EncryptionKey)):
         yield encryption, "private_sealed", f"encryption_key.private.{encryption.kid}"
+    for webhook in db.session.scalars(select(Webhook)):
+        yield webhook, "secret_sealed", webhook.context

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from ..accounts.models import Link, Permission, Person, Purpose, Role
+from ..alerts.queries import firing
 from ..apis.models import ApiVersion, State
 from ..apis.queries import names
 from ..applications.models import Subscription, SubscriptionState
@@ -73,6 +74,7 @@ def attention(person: Person) -> list[Notice]:
     """What waits for somebody, the worst first; at most eight."""
     found = [
         *_nodes_in_trouble(),
+        *_firing(person),
         *_owed_records(),
         *_full_logs(),
         *_credentials(None),
@@ -97,6 +99,20 @@ def _nodes_in_trouble() -> list[Notice]:
             what = f"{node.name} is silent"
             out.append(Notice("warn", "server", what, f"{since} It keeps serving what it has.", "Look at it", url))
     return out
+
+
+def _firing(person: Person) -> list[Notice]:
+    return [
+        Notice(
+            "bad",
+            "bell",
+            f"{rule.name} is firing",
+            f"Since {distance(now() - rule.checked_at) if rule.checked_at else 'now'} or longer; its limit is {rule.threshold:g}.",
+            "Look at it",
+            url_for("alerts.show", rule_id=rule.id),
+        )
+        for rule in firing(person)[:3]
+    ]
 
 
 def _owed_records() -> list[Notice]:

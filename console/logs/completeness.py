@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, Table, and_, delete, select
+from sqlalchemy import Column, Connection, Integer, Table, and_, delete, func, select
 
 from ..runtime import runtime
 from .store import COLUMNS, Store, metadata
@@ -74,6 +74,17 @@ def gaps(since: datetime, until: datetime, node_ids: frozenset[int] | None = Non
     with runtime().logs.reading() as connection:
         rows = connection.execute(query.order_by(gap.c.minute.desc()).limit(MOST_GAPS)).all()
     return sorted(_runs(rows), key=lambda one: one.since, reverse=True)
+
+
+def served_in(since: datetime, until: datetime, node_ids: frozenset[int] | None = None) -> int:
+    """How many requests nodes say they served in these minutes; not in those that are not settled yet."""
+    query = select(func.sum(served.c.requests)).where(
+        served.c.minute >= _minute(since), served.c.minute <= _minute(until)
+    )
+    if node_ids is not None:
+        query = query.where(served.c.node_id.in_(node_ids))
+    with runtime().logs.reading() as connection:
+        return int(connection.scalar(query) or 0)
 
 
 def _runs(rows: Iterable[Any]) -> list[Gap]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from flask import request
+from werkzeug.datastructures import MultiDict
 
 from ..apis.queries import versions_named
 from ..applications.models import Application
@@ -94,7 +95,16 @@ class Asked:
 
 
 def read() -> Asked:
-    args = request.args
+    """Of the address of the page that is asked for."""
+    return _read(request.args, asked_moment("since", zone()), asked_moment("until", zone()))
+
+
+def asked_in(query: str) -> Asked:
+    """Of an address that was kept, whose times are of no use later."""
+    return _read(MultiDict(parse_qsl(query)), None, None)
+
+
+def _read(args: MultiDict[str, str], since: datetime | None, until: datetime | None) -> Asked:
     typed = args.get("q", "").strip()[:LONGEST]
     words, said = _typed(typed)
     many = {
@@ -106,8 +116,8 @@ def read() -> Asked:
         {name: values[:MOST_VALUES] for name, values in many.items()},
         one | {"q": words},
         args.get("range", "") if args.get("range", "") in RANGES else "",
-        asked_moment("since", zone()),
-        asked_moment("until", zone()),
+        since,
+        until,
     )
 
 

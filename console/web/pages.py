@@ -38,6 +38,7 @@ NAVIGATION = (
     Entry("People", "users", "people.index", P.READ_PEOPLE, "People"),
     Entry("Request logs", "scroll-text", "logs.index", P.READ_LOGS, "Traffic"),
     Entry("Analytics", "activity", "analytics.index", P.READ_APPLICATIONS, "Traffic"),
+    Entry("Alerts", "bell", "alerts.index", P.READ_APPLICATIONS, "Traffic"),
     Entry("Nodes", "server", "gateway.index", P.READ_NODES, "Traffic"),
     Entry("Token inspector", "lock", "inspector.index", P.SIGNED_IN, "Tokens"),
     Entry("Leak check", "shield-alert", "leaks.index", P.READ_APPLICATIONS, "Tokens"),
