@@ -10,7 +10,7 @@ from wtforms.validators import InputRequired, Length, ValidationError
 from ..accounts.models import Person
 from ..web.forms import EMAIL, Form, plain_text
 from .actions import Terms
-from .models import AlertRule, Kind
+from .models import AlertRule, Kind, in_words
 from .queries import webhooks_of
 
 KINDS = (
@@ -43,6 +43,10 @@ class RuleForm(Form):
         for address in addresses_in(field.data):
             if not EMAIL.fullmatch(address):
                 raise ValidationError(f"{address[:80]} is no e-mail address. Separate several with commas.")
+
+    @property
+    def said(self) -> str:
+        return in_words(self.filters.data or "")
 
     @property
     def terms(self) -> Terms:

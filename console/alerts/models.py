@@ -5,12 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import parse_qsl
 
 from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..accounts.models import Person, Team
 from ..db import Model, now
+
+
+def in_words(filters: str) -> str:
+    """``status:5xx method:GET``, as it can be typed into the log page, too."""
+    return " ".join(f'{name}:"{value}"' if " " in value else f"{name}:{value}" for name, value in parse_qsl(filters))
 
 
 class Kind(StrEnum):
@@ -78,6 +84,14 @@ class AlertRule(Model):
     team: Mapped[Team] = relationship()
     webhook: Mapped[Webhook | None] = relationship()
     created_by: Mapped[Person] = relationship()
+
+    @property
+    def said(self) -> str:
+        return in_words(self.filters)
+
+    @property
+    def window(self) -> str:
+        return f"{self.window_min} min" if self.window_min < 120 else f"{self.window_min / 60:g} h"
 
     @property
     def is_snoozed(self) -> bool:

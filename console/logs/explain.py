@@ -57,13 +57,13 @@ CHECKS: tuple[tuple[str, frozenset[str]], ...] = (
     ("Scope", frozenset({"insufficient_scope"})),
 )  # fmt: skip
 HELP = {
-    "Credential shown": "Send `Authorization: Bearer` with a token, or `X-API-Key` with a key, as the API's page says.",
+    "Credential shown": "Send Authorization: Bearer with a token, or X-API-Key with a key, as the API's page says.",
     "Kind that is taken": "Get the kind of credential that the API's page names.",
     "Well-formed": "Send the whole token or key, without quotes or line breaks.",
     "Known and unaltered": "Get a new one from the application's page; make sure that nothing on the way changes it.",
     "Within its time": "Ask the token endpoint for a fresh token before the old one ends; check the clock of the machine.",
     "Not revoked": "Get a new one; ask the application's team who revoked it, or see the audit trail.",
-    "For this API": "Ask the token endpoint for a token with this API as its `resource`.",
+    "For this API": "Ask the token endpoint for a token with this API as its resource.",
     "Proof of possession": "Sign a fresh DPoP proof for each call (RFC 9449).",
     "Subscription": "Subscribe the application to this version, or ask for its subscription to be approved.",
     "Scope": "Ask the token endpoint for a token with the scope that the operation needs.",
