@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Column, Connection, Index, Table, inspect, text
 
-from .segments import tables
-from .store import metadata
 
-
-def add_missing(connection: Connection) -> None:
-    """Of the tables of records (on PostgreSQL the one that is split) and those of the sums."""
+def add_missing(connection: Connection, tables: Iterable[Table]) -> None:
     known = inspect(connection)
-    for table in [*tables(connection), *metadata.tables.values()]:
-        there = {column["name"] for column in known.get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in there:
-                connection.execute(text(_addition(connection, table, column)))
-        if len(there) < len(table.columns):
+    for table in tables:
+        if add_columns(connection, table.name, table):
             _index(connection, table, {index["name"] for index in known.get_indexes(table.name)})
 
 
-def _addition(connection: Connection, table: Table, column: Column[object]) -> str:
+def add_columns(connection: Connection, name: str, like: Table) -> bool:
+    """To the table of that name, those of ``like`` that it lacks; whether there were any."""
+    there = {column["name"] for column in inspect(connection).get_columns(name)}
+    missing = [column for column in like.columns if column.name not in there]
+    for column in missing:
+        connection.execute(text(_addition(connection, name, column)))
+    return bool(missing)
+
+
+def _addition(connection: Connection, name: str, column: Column[object]) -> str:
     kind = column.type.compile(connection.dialect)
     empty = "''" if column.type.python_type is str else "0"
-    return f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind} NOT NULL DEFAULT {empty}"
+    return f"ALTER TABLE {name} ADD COLUMN {column.name} {kind} NOT NULL DEFAULT {empty}"
 
 
 def _index(connection: Connection, table: Table, there: set[str | None]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, Table, func, inspect, select, text
 
 from ..db import now
+from .columns import add_columns
 from .store import FIRST, LAST_ID, SEQUENCE_BITS, id_at, moment_of, record, record_table, segment
 
 MOST_ROWS = 1_000_000
@@ -198,3 +199,4 @@ def _rename_first(connection: Connection) -> None:
     for name in names:
         connection.execute(text(f"ALTER INDEX {name} RENAME TO {name}_before"))
     connection.execute(text(f"ALTER TABLE {FIRST} RENAME TO {BEFORE}"))
+    add_columns(connection, BEFORE, record)  # a partition has them all

@@ -161,12 +161,12 @@ class Store:
 
     def prepare(self) -> None:
         from .columns import add_missing
-        from .segments import take_over
+        from .segments import tables, take_over
 
         with self.writing() as connection:
             metadata.create_all(connection)
             take_over(connection)
-            add_missing(connection)
+            add_missing(connection, [*tables(connection), *metadata.tables.values()])
 
     def ready(self) -> None:
         with self.engine.connect() as connection:

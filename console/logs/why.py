@@ -41,7 +41,7 @@ class Answer:
 
 
 def why(text: str, *, by: Person) -> Answer:
-    text = text.strip()
+    text = text.replace("\0", "").strip()
     if text.startswith(API_KEY + "_"):
         return _of_key(text, by)
     return _of_token(text, by) if TOKEN.fullmatch(text) and text.count(".") in (2, 4) else _of_id(text, by)
