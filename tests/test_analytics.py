@@ -79,6 +79,17 @@ def answers(app: Flask, hours: int, only: Only | None = None) -> Iterator[Answer
         yield Answers(connection, last_hours(hours, now()), only or Only())
 
 
+def test_the_failed_calls_of_one_are_counted_however_many_others_call(app: Flask, node: str) -> None:
+    """They are few, and there are more clients with as many calls than the page has room for."""
+    busy = [a_record(client_id="app-busy", code=code) for code in (*[200] * 8, 404, 503)]
+    others = [a_record(client_id=f"app-{n % 1100}") for n in range(3300)]
+    assert push(app, node, a_batch(*busy, *others)).status_code == 200
+    with answers(app, 24) as current:
+        sums = current.sums(By.APPLICATION)
+    assert len(sums) == analytics.MOST
+    assert told(sums["app-busy"]) == (10, 1, 1)
+
+
 def told(sums: Sums) -> tuple[int, int, int]:
     return sums.requests, sums.refused, sums.failed
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Subquery, Table, func, literal, select
+from sqlalchemy import Connection, Subquery, Table, case, func, literal, select
 
 from .days import Span, closed_days, during
 from .histogram import Bucket
@@ -80,14 +79,16 @@ class Answers:
         counted, names = _counted(by, self.only)
         t = self._during(counted)
         keys = [t.c[name] for name in names]
-        sums = [func.sum(t.c[name]) if name in t.c else literal(0) for name in ("requests", "bytes", "duration_us")]
-        query = select(*keys, t.c.status_class, *sums).where(*self._within(t)).group_by(*keys, t.c.status_class)
-        found: dict[Key, Sums] = defaultdict(Sums)
-        for *key, status_class, requests, moved, spent in self.connection.execute(
-            query.order_by(sums[0].desc()).limit(5 * MOST)
+        requests = func.sum(t.c.requests)
+        of_class = [func.sum(case((t.c.status_class == one, t.c.requests), else_=0)) for one in (4, 5)]
+        others = [func.sum(t.c[name]) if name in t.c else literal(0) for name in ("bytes", "duration_us")]
+        query = select(*keys, requests, *of_class, *others).where(*self._within(t)).group_by(*keys)
+        found: dict[Key, Sums] = {}
+        for *key, count, refused, failed, moved, spent in self.connection.execute(
+            query.order_by(requests.desc()).limit(MOST)
         ):
-            found[_key(key)].add(status_class, int(requests), int(moved), int(spent))
-        return dict(sorted(found.items(), key=lambda one: -one[1].requests)[:MOST])
+            found[_key(key)] = Sums(int(count), int(refused), int(failed), int(moved), int(spent))
+        return found
 
     def time(self, by: By, sums: Mapping[Key, Sums]) -> None:
         """Fill in how long the requests of these took, where that is kept; nothing is kept of it by application."""
