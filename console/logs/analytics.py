@@ -113,14 +113,15 @@ class Answers:
         for status_class, requests, moved, spent in self.connection.execute(query):
             found.add(status_class, int(requests), int(moved), int(spent))
         if self.only.client_ids is None:
-            t = self._during(latency)
+            # all together by node, of which there are fewer than of versions
+            t = self._during(node_latency if self.only.version_ids is None else latency)
             timed = select(t.c.bucket, func.sum(t.c.requests)).where(*self._within(t)).group_by(t.c.bucket)
             found.buckets = {bucket: int(requests) for bucket, requests in self.connection.execute(timed)}
         return found
 
     def over_time(self) -> list[Bucket]:
         """Requests by class, in at most `STEPS` steps of whole hours."""
-        table, _ = _counted(By.API, self.only)
+        table = node_hour if self.only == Only() else _counted(By.API, self.only)[0]
         query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests)).where(*self._within(table))
         query = query.where(table.c.hour >= self.span.first, table.c.hour < self.span.end)
         hours = self.span.end - self.span.first
