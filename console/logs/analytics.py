@@ -77,7 +77,7 @@ class Answers:
     def sums(self, by: By) -> dict[Key, Sums]:
         """Of the busiest, at most `MOST`, without how long they took."""
         counted, names = _counted(by, self.only)
-        t = self._during(counted)
+        t = self._during(counted, names)
         keys = [t.c[name] for name in names]
         requests = func.sum(t.c.requests)
         of_class = [func.sum(case((t.c.status_class == one, t.c.requests), else_=0)) for one in (4, 5)]
@@ -133,8 +133,10 @@ class Answers:
             Bucket(self.span.since + timedelta(hours=i * step), one[0], one[1], one[2]) for i, one in enumerate(counts)
         ]
 
-    def _during(self, table: Table) -> Subquery:
-        return during(table, self.span, self.closed)
+    def _during(self, table: Table, names: tuple[str, ...] = ()) -> Subquery:
+        """``names``: the keys that are asked for."""
+        by = {*names, "version_id"} if self.only.version_ids is not None else names
+        return during(table, self.span, self.closed, by)
 
     def _within(self, t: Subquery | Table) -> list[Any]:
         wanted = []

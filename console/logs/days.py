@@ -6,12 +6,13 @@ time days are closed. So the answer is the same at any moment, however late reco
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
-    Select,
     Subquery,
     Table,
     and_,
@@ -27,7 +28,8 @@ from sqlalchemy import (
 )
 
 from .store import Store, hour
-from .sums import DAILY, HOURLY, closed_day, keys, values
+from .sums import CLOSED, HOURLY, closed_day, keys, values
+from .sums import daily as daily_of
 
 AFTER_H = 1  # a transaction that began before midnight has ended by then
 CLOSED_AT_ONCE = 3
@@ -104,11 +106,12 @@ def _has_sums(connection: Connection, day: int) -> bool:
 
 
 def _close(connection: Connection, day: int) -> None:
-    for table, daily in DAILY.items():
+    for table, daily in CLOSED:
         connection.execute(delete(daily).where(daily.c.day == day))
-        summed = select(literal_column(str(day)), *keys(table), *(func.sum(c) for c in values(table)))
-        summed = summed.where(table.c.hour >= day * 24, table.c.hour < day * 24 + 24).group_by(*keys(table))
-        names = ["day", *(c.name for c in (*keys(table), *values(table)))]
+        kept = [table.c[c.name] for c in keys(daily)]
+        summed = select(literal_column(str(day)), *kept, *(func.sum(c) for c in values(table)))
+        summed = summed.where(table.c.hour >= day * 24, table.c.hour < day * 24 + 24).group_by(*kept)
+        names = ["day", *(c.name for c in (*kept, *values(table)))]
         connection.execute(insert(daily).from_select(names, summed))
     connection.execute(delete(closed_day).where(closed_day.c.day == day))  # another worker may have been faster
     connection.execute(insert(closed_day).values(day=day))
@@ -119,7 +122,7 @@ def forget_old_sums(store: Store, moment: datetime) -> None:
     with store.writing() as connection:
         for table in HOURLY:
             connection.execute(delete(table).where(table.c.hour < now_h - HOURS_KEPT))
-        for daily in (*DAILY.values(), closed_day):
+        for daily in (*(daily for _, daily in CLOSED), closed_day):
             connection.execute(delete(daily).where(daily.c.day < now_h // 24 - DAYS_KEPT))
 
 
@@ -130,19 +133,20 @@ def closed_days(connection: Connection, span: Span) -> list[int]:
     return sorted(connection.scalars(query))
 
 
-def during(table: Table, span: Span, closed: list[int]) -> Subquery:
-    """The sums of that time, with their keys and without their hour: of closed days one row for each key."""
-    daily = DAILY[table]
+def during(table: Table, span: Span, closed: list[int], by: Container[str]) -> Subquery:
+    """The sums of that time without their hour, at least by the keys in ``by``; of closed days one row for each key."""
+    daily = daily_of(table, by)
     of_days = select(*keys(daily), *values(daily)).where(daily.c.day.in_(closed))
-    return union_all(of_days, _of_hours(table, span, closed)).subquery()
+    columns = [table.c[c.name] for c in (*keys(daily), *values(daily))]
+    return union_all(of_days, select(*columns).where(_left(table, span, closed))).subquery()
 
 
-def _of_hours(table: Table, span: Span, closed: list[int]) -> Select[tuple[object, ...]]:
-    """Those that no closed day answers for, as ranges that the key can look up."""
+def _left(table: Table, span: Span, closed: list[int]) -> ColumnElement[bool]:
+    """The hours that no closed day answers for, as ranges that the key can look up."""
     left, at = [], span.first
     for day in [*closed, span.end // 24 + 1]:
         until = min(day * 24, span.end)
         if at < until:
             left.append(and_(table.c.hour >= at, table.c.hour < until))
         at = day * 24 + 24
-    return select(*keys(table), *values(table)).where(or_(false(), *left))
+    return or_(false(), *left)

@@ -97,7 +97,8 @@ def _table(way: _Way, question: Question) -> Table | None:
 def _of_sums(
     connection: Connection, question: Question, way: _Way, table: Table, span: Span, closed: list[int]
 ) -> list[tuple[Key, int]]:
-    t = during(table, span, closed)
+    by = {way.summed} if question.version_ids is None else {way.summed, "version_id"}
+    t = during(table, span, closed, by)
     key = t.c[way.summed]
     count = func.sum(t.c.requests)
     query = select(key, count).where(*within(question, t)).group_by(key)  # type: ignore[arg-type]
