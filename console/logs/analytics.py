@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Subquery, Table, case, func, literal, select
 
-from .days import Span, closed_days, during
+from .days import Span, closed_days, during, in_hours
 from .histogram import Bucket
 from .rollups import percentile
 from .store import hour
@@ -123,7 +123,7 @@ class Answers:
         """Requests by class, in at most `STEPS` steps of whole hours."""
         table = node_hour if self.only == Only() else _counted(By.API, self.only)[0]
         query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests)).where(*self._within(table))
-        query = query.where(table.c.hour >= self.span.first, table.c.hour < self.span.end)
+        query = query.where(in_hours(table, self.span.first, self.span.end))
         hours = self.span.end - self.span.first
         step = -(-hours // STEPS)
         counts = [[0, 0, 0] for _ in range(-(-hours // step))]

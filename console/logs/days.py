@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from .store import Store, hour
-from .sums import CLOSED, HOURLY, closed_day, keys, values
+from .sums import CLOSED, HOURLY, caller, closed_day, keys, values
 from .sums import daily as daily_of
 
 AFTER_H = 1  # a transaction that began before midnight has ended by then
@@ -131,6 +131,11 @@ def closed_days(connection: Connection, span: Span) -> list[int]:
     days = span.days
     query = select(closed_day.c.day).where(closed_day.c.day >= days.start, closed_day.c.day < days.stop)
     return sorted(connection.scalars(query))
+
+
+def in_hours(table: Table, first: int, end: int) -> ColumnElement[bool]:
+    """Of the callers, of whom there are most, hour by hour: so the key finds a client in each and passes over the others."""
+    return table.c.hour.in_(range(first, end)) if table is caller else and_(table.c.hour >= first, table.c.hour < end)
 
 
 def during(table: Table, span: Span, closed: list[int], by: Container[str]) -> Subquery:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import BigInteger, Integer, Table, func, literal_column, select
 
 from ..runtime import runtime
+from .days import in_hours
 from .question import Question
 from .segments import windows
 from .store import SEQUENCE_BITS, hour, id_at
@@ -68,7 +69,8 @@ def summed_in(question: Question, also: str = "") -> Table | None:
         "node_id": (q.node_ids is not None, node_hour),
     }
     tables = {table for name, (is_asked, table) in asked.items() if is_asked or name == also}
-    table = tables.pop() if tables else hour
+    # whatever the API: by node, of which there are fewer
+    table = tables.pop() if tables else node_hour if q.version_ids is None and also != "version_id" else hour
     return None if tables or (table is node_hour and q.version_ids is not None) else table
 
 
@@ -91,7 +93,7 @@ def within(question: Question, t: object) -> list[object]:
 
 def _of_sums(question: Question, table: Table, since: datetime, until: datetime) -> list[Count]:
     query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests))
-    query = query.where(table.c.hour >= int(since.timestamp()) // 3600, table.c.hour <= int(until.timestamp()) // 3600)
+    query = query.where(in_hours(table, int(since.timestamp()) // 3600, int(until.timestamp()) // 3600 + 1))
     query = query.where(*within(question, table)).group_by(table.c.hour, table.c.status_class)  # type: ignore[arg-type]
     with runtime().logs.reading() as connection:
         return [(datetime.fromtimestamp(h * 3600, since.tzinfo), c, int(n)) for h, c, n in connection.execute(query)]
