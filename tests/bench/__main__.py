@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import gateway, introspection, logs, pages, start, tokens, verifier
+from . import decoding, gateway, history, ingest, introspection, logs, pages, start, tokens, verifier
 from .options import CHECKOUT, Options, Skipped
 from .report import Report
 
@@ -18,8 +18,11 @@ BENCHES: dict[str, Callable[[Options], Report]] = {
     "verifier": verifier.run,
     "gateway": gateway.run,
     "logs": logs.run,
+    "ingest": ingest.run,
+    "decoding": decoding.run,
     "start": start.run,
     "pages": pages.run,
+    "history": history.run,
 }
 
 
@@ -43,10 +46,12 @@ def _asked() -> tuple[list[str], Options]:
     parser.add_argument("--rounds", type=int, default=Options.rounds)
     parser.add_argument("--seconds", type=int, default=Options.seconds, help="of load in each round")
     parser.add_argument("--against", type=Path, help="another checkout, to take turns with (tokens, logs)")
+    parser.add_argument("--rows", type=int, default=Options.rows, help="in the log (history)")
+    parser.add_argument("--cache", type=Path, help="folder in which these rows are kept for the next time (history)")
     given = parser.parse_args()
     if unknown := set(given.names) - set(BENCHES):
         parser.error(f"there is no bench named {', '.join(sorted(unknown))}")
-    return given.names or list(BENCHES), Options(given.rounds, given.seconds, given.against)
+    return given.names or list(BENCHES), Options(given.rounds, given.seconds, given.against, given.rows, given.cache)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,10 @@ SIZES = (512, 4096)
 PUSHERS = 4
 TWICE_EVERY = 20
 SEED = 20
+PRAGMAS = tuple(
+    f"PRAGMA {said}"
+    for said in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -32768", "wal_autocheckpoint = 16000")
+)  # as the console's writer has them
 Key = tuple[str, int]  # who, records in a batch
 
 
@@ -83,7 +87,7 @@ class Plain:
             schema = [sql for (sql,) in logs.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
             self.table = segments(logs)[-1]
         self.database = sqlite3.connect(file, isolation_level=None)
-        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", *schema):
+        for statement in (*PRAGMAS, *schema):
             self.database.execute(statement)
 
     def write(self, batches: list[Batch]) -> Speed:

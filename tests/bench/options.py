@@ -19,6 +19,8 @@ class Options:
     rounds: int = 5
     seconds: int = 3
     against: Path | None = None
+    rows: int = 10_000_000
+    cache: Path | None = None
 
     @property
     def checkouts(self) -> dict[str, Path]:

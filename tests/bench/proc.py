@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -24,9 +24,11 @@ class Unready(RuntimeError):
 
 
 @contextmanager
-def serving(argv: Sequence[str], *, port: int, env: Mapping[str, str], cwd: Path | None = None) -> Iterator[int]:
-    """The pid of a server that listens; none of its processes is left behind."""
-    server = start(argv, port=port, env=env, cwd=cwd)
+def serving(
+    argv: Sequence[str], *, port: int, env: Mapping[str, str], cwd: Path | None = None, errors: Path | None = None
+) -> Iterator[int]:
+    """The pid of a server that listens; none of its processes is left behind. ``errors``: where it says what went wrong."""
+    server = start(argv, port=port, env=env, cwd=cwd, errors=errors)
     try:
         wait_for_port(port, server)
         yield server.pid
@@ -35,12 +37,15 @@ def serving(argv: Sequence[str], *, port: int, env: Mapping[str, str], cwd: Path
 
 
 def start(
-    argv: Sequence[str], *, port: int, env: Mapping[str, str], cwd: Path | None = None
+    argv: Sequence[str], *, port: int, env: Mapping[str, str], cwd: Path | None = None, errors: Path | None = None
 ) -> subprocess.Popen[bytes]:
     """A server in a process group of its own."""
     if is_listening(port):
         raise Unready(f"port {port} is taken already")  # or we would measure what another run left there
-    return subprocess.Popen(argv, env=dict(env), cwd=cwd, stdout=subprocess.DEVNULL, start_new_session=True)
+    with open(errors, "ab") if errors else nullcontext() as stderr:
+        return subprocess.Popen(
+            argv, env=dict(env), cwd=cwd, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+        )
 
 
 def wait_for_port(port: int, server: subprocess.Popen[bytes], within_s: float = 30) -> None:

@@ -26,6 +26,7 @@ FIRST_PORT = 22000
 CONSOLE_PORT, GATEWAY_PORT, BACKEND_PORT, PEER_PORT, OTHER_PORT = range(FIRST_PORT, FIRST_PORT + 50, 10)
 KINDS = ("open", "signed", "encrypted", "key")
 PATH = "/{kind}/v1"
+ADMIN, PASSWORD = "alice@example.com", "for the benches only 1"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def _fill(environ: Mapping[str, str]) -> World:
     """In the preparing process, with the console that its path says."""
     from console import create_app
     from console.accounts.models import Person, Role, Team
+    from console.accounts.passwords import hash_password
     from console.config import load
     from console.credentials.actions import Terms, create_key, create_secret
     from console.db import db, unit_of_work
@@ -95,7 +97,7 @@ def _fill(environ: Mapping[str, str]) -> World:
     app = create_app(load(environ))
     prepare(app)
     with app.app_context(), unit_of_work():
-        alice = Person(email="alice@example.org", name="Alice", role=Role.ADMIN, password_hash="-")
+        alice = Person(email=ADMIN, name="Alice", role=Role.ADMIN, password_hash=hash_password(PASSWORD))
         alice.teams = [Team(name="Platform")]
         db.session.add(alice)
         db.session.flush()
