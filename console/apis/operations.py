@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -76,13 +77,21 @@ def _look(here: _Part, parts: list[str], at: int, method: str) -> str:
     return ""
 
 
-def operation_of(version_id: int, method: str, path: str) -> str:
-    """The template of a call's path, in the revision that is served now; empty for what it does not describe."""
-    served = remembered("served revisions", _served).get(version_id)
-    if served is None:
-        return ""
-    revision_id, prefix = served
-    return str(_templates(revision_id).find(method, path.removeprefix(prefix)))
+def operation_finder() -> Callable[[int, str, str], str]:
+    """Finds the template of a call's path, in the revision that is served at this moment; empty for what it does not
+    describe."""
+    served = remembered("served revisions", _served)
+    known: dict[int, Templates] = {}
+
+    def find(version_id: int, method: str, path: str) -> str:
+        if version_id not in served:
+            return ""
+        revision_id, prefix = served[version_id]
+        if version_id not in known:
+            known[version_id] = _templates(revision_id)
+        return str(known[version_id].find(method, path.removeprefix(prefix)))
+
+    return find
 
 
 def _served() -> dict[int, tuple[int, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import Select, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
@@ -97,14 +99,19 @@ def versions_named(name: str) -> set[int]:
     return set(db.session.scalars(query.where(ApiVersion.version == number) if number else query))
 
 
-def version_of_path(path: str) -> int:
-    """The version with the longest path in front of this one; 0 when there is none. For records of other gateways."""
+def version_finder() -> Callable[[str], int]:
+    """Finds the version with the longest path in front of a call's; 0 when there is none. For records of other gateways, of
+    which many come at once: all are looked up in what there is at one moment."""
     by_path = remembered("versions by path", _by_path)
-    while path:
-        if path in by_path:
-            return by_path[path]
-        path = path.rpartition("/")[0]
-    return 0
+
+    def find(path: str) -> int:
+        while path:
+            if path in by_path:
+                return by_path[path]
+            path = path.rpartition("/")[0]
+        return 0
+
+    return find
 
 
 def _by_path() -> dict[str, int]:

@@ -15,8 +15,8 @@ import orjson
 import structlog
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
-from ..apis.operations import operation_of
-from ..apis.queries import version_of_path
+from ..apis.operations import operation_finder
+from ..apis.queries import version_finder
 from ..db import AWAY
 from ..gateway.endpoints import pushing_node
 from ..runtime import runtime
@@ -102,7 +102,7 @@ def _read(asked: Asked, node_id: int, form: str, decode: Decode) -> tuple[Batch,
     body = asked.body(LARGEST_BYTES)
     try:
         plain = inflate(body, asked.header("Content-Encoding").strip().lower())
-        return decode(plain, Normaliser(node_id, version_of_path, operation_of)), _name_of(asked, node_id, plain)
+        return decode(plain, Normaliser(node_id, version_finder(), operation_finder())), _name_of(asked, node_id, plain)
     except Undecodable as problem:
         told = letters_of([(problem.message, f"a body of {len(body)} bytes, {asked.content_type[:80]}")], node_id, form)
         runtime().writer.write(_digest(node_id, b"refused " + body), [], told)

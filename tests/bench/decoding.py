@@ -46,13 +46,13 @@ def run(options: Options) -> Report:
 
 
 def _compare(rounds: int) -> dict[str, list[float]]:
-    from console.apis.operations import operation_of
-    from console.apis.queries import version_of_path
+    from console.apis.operations import operation_finder
+    from console.apis.queries import version_finder
     from console.logs import flat, otlp
     from console.logs.fields import Normaliser
 
     def make() -> Normaliser:
-        return Normaliser(1, version_of_path, operation_of)
+        return Normaliser(1, version_finder(), operation_finder())
 
     ways: dict[str, Callable[[Any], object]] = {
         PARSE: lambda bodies: ExportLogsServiceRequest().ParseFromString(bodies["otlp"]),
