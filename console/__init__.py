@@ -30,6 +30,7 @@ def create_app(config: Config | None = None) -> Flask:
     from . import jobs as jobs  # its table belongs to the schema
     from .credentials.seal import ring
     from .db import db, prepare_engine
+    from .logs.countries import open_database
     from .logs.store import Store
     from .logs.writer import Writer
     from .runtime import Runtime
@@ -50,6 +51,8 @@ def create_app(config: Config | None = None) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     store = Store(config.logs_url)
+    if config.geoip_file:
+        open_database(config.geoip_file).close()  # what is wrong with it is said now
     app.extensions["gatewright"] = Runtime(config, ring(config), store, Writer(store, max(1, config.threads - 2)))
     db.init_app(app)
     with app.app_context():

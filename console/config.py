@@ -37,6 +37,11 @@ SETTINGS = (
         "0",
         "Disk space for request records, in MB; past it the oldest days are dropped. 0: no limit.",
     ),
+    Setting(
+        "geoip_file",
+        "",
+        "Country database in MaxMind's format (MMDB); with it analytics know where callers are. Empty: none.",
+    ),
     Setting("public_url", "", "Address that people and gateways use for the console; also the token issuer."),
     Setting("host", "127.0.0.1", "Address the console listens on."),
     Setting("port", "8000", "Port the console listens on."),
@@ -81,6 +86,7 @@ class Config:
     logs_url: str
     logs_days: int
     logs_budget_mb: int
+    geoip_file: str
     public_url: str
     host: str
     port: int

@@ -33,7 +33,7 @@ class TestKong:
         assert close_to_now(row)
         assert row[1:] == (
             1, world.version_id, "app-0123456789abcdef", "key", "", "GET", "/orders/v1/orders", 200, 173_000, 171_000,
-            138, 9982, "6e8f6b1a3f9d4c1b8a7e5d2c4b3a2f1e", "203.0.113.7", "curl/8.5.0", "", "", "/orders",
+            138, 9982, "6e8f6b1a3f9d4c1b8a7e5d2c4b3a2f1e", "203.0.113.7", "curl/8.5.0", "", "", "/orders", "",
         )  # fmt: skip
 
     def test_more_than_one_are_an_array(self, app: Flask, node: str) -> None:
@@ -61,7 +61,7 @@ class TestApisix:
         assert close_to_now(row)
         assert row[1:] == (
             1, world.version_id, "shop", "", "", "POST", "/orders/v1/orders", 503, 103_000, 101_000, 85, 118, "",
-            "203.0.113.8", "curl/8.5.0", "", "", "/orders",
+            "203.0.113.8", "curl/8.5.0", "", "", "/orders", "",
         )  # fmt: skip
 
     def test_a_log_format_of_ones_own(self, app: Flask, node: str) -> None:
@@ -83,7 +83,7 @@ class TestHec:
         assert close_to_now(row)
         assert row[1:] == (
             1, world.version_id, "shop", "", "", "GET", "/orders/v1/orders", 404, 12_000, 11_000, 0, 0, "",
-            "203.0.113.9", "Go-http-client/1.1", "", "", "/orders",
+            "203.0.113.9", "Go-http-client/1.1", "", "", "/orders", "",
         )  # fmt: skip
 
     def test_events_have_nothing_between_them(self, app: Flask, node: str) -> None:
@@ -124,7 +124,7 @@ class TestJson:
         assert close_to_now(row)
         assert row[1:] == (
             1, world.version_id, "", "", "", "GET", "/orders/v1/orders", 200, 12_000, 10_000, 512, 1024,
-            "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "203.0.113.12", "curl/8.5.0", "", "", "/orders",
+            "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "203.0.113.12", "curl/8.5.0", "", "", "/orders", "",
         )  # fmt: skip
 
     def test_caddy(self, app: Flask, node: str, world: World) -> None:
@@ -133,7 +133,7 @@ class TestJson:
         assert close_to_now(row)
         assert row[1:] == (
             1, world.version_id, "", "", "", "GET", "/orders/v1/orders", 200, 930, -1, 3, 10900, "", "203.0.113.11",
-            "curl/8.5.0", "", "", "/orders",
+            "curl/8.5.0", "", "", "/orders", "",
         )  # fmt: skip
 
     def test_envoy(self, app: Flask, node: str) -> None:

@@ -57,6 +57,7 @@ def truth(rows: list[Any], name: str) -> dict[Any, int]:
         "application": lambda r: r.client_id,
         "node": lambda r: r.node_id,
         "method": lambda r: r.method,
+        "country": lambda r: r.country,
         "reason": lambda r: r.reason,
     }
     return {k: n for k, n in Counter(map(values[name], rows)).items() if k not in ("", 0)}
@@ -83,6 +84,7 @@ OWN = {
     "application": {"client_ids"},
     "node": {"node_ids"},
     "method": {"methods"},
+    "country": {"countries"},
     "operation": {"operations"},
     "reason": {"reasons"},
 }

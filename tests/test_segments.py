@@ -33,7 +33,7 @@ def logs(app: Flask) -> Iterator[Store]:
 
 
 def row(at: datetime, number: int = 0, path: str = "/") -> tuple[Any, ...]:
-    return (id_at(at) + number, 1, 1, "app-1", "", "", "GET", path, 200, 5, -1, 0, 0, "", "", "", "", "", "")
+    return (id_at(at) + number, 1, 1, "app-1", "", "", "GET", path, 200, 5, -1, 0, 0, "", "", "", "", "", "", "")
 
 
 def put(logs: Store, *rows: tuple[Any, ...]) -> None:
@@ -166,11 +166,11 @@ def test_an_installation_with_one_table_goes_on(app: Flask, logs: Store) -> None
             record.create(connection)
         # nor had it the columns that came later
         connection.execute(text(f"DROP INDEX ix_{FIRST}_trace_id"))
-        for name in COLUMNS[-2:]:
+        for name in COLUMNS[-3:]:
             connection.execute(text(f"ALTER TABLE {FIRST} DROP COLUMN {name}"))
-        marks = ", ".join(f":{name}" for name in COLUMNS[:-2])
-        old = [dict(zip(COLUMNS[:-2], row(NOON, number, "/old")[:-2], strict=True)) for number in range(3)]
-        connection.execute(text(f"INSERT INTO {FIRST} ({', '.join(COLUMNS[:-2])}) VALUES ({marks})"), old)
+        marks = ", ".join(f":{name}" for name in COLUMNS[:-3])
+        old = [dict(zip(COLUMNS[:-3], row(NOON, number, "/old")[:-3], strict=True)) for number in range(3)]
+        connection.execute(text(f"INSERT INTO {FIRST} ({', '.join(COLUMNS[:-3])}) VALUES ({marks})"), old)
     logs.prepare()
     logs.prepare()  # again changes nothing
     put(

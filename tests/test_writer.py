@@ -22,7 +22,7 @@ def writer(app: Flask) -> Writer:
 
 
 def row(at_us: int, node_id: object = 1) -> Row:
-    return (at_us, node_id, 0, "", "", "", "GET", "/", 200, 5, -1, 0, 0, "", "", "", "", "", "")
+    return (at_us, node_id, 0, "", "", "", "GET", "/", 200, 5, -1, 0, 0, "", "", "", "", "", "", "")
 
 
 def stored(writer: Writer) -> int:
@@ -77,7 +77,7 @@ def test_a_batch_sent_twice_at_once_is_whole_when_the_first_try_fails(
 ) -> None:
     """The second of the two must not be taken for stored with nothing in it."""
     now_us = int(time.time() * 1_000_000)
-    row = (now_us, 1, 0, "", "", "", "GET", "/twice", 200, 5, 1, 0, 0, "r", "", "", "", "", "")
+    row = (now_us, 1, 0, "", "", "", "GET", "/twice", 200, 5, 1, 0, 0, "r", "", "", "", "", "", "")
     twice = [Waiting("same", [row]), Waiting("same", [row])]
     insert, failures = writer._insert, iter([True])
 

@@ -146,5 +146,5 @@ def _record(at: int, source: Source, dice: random.Random, node_ids: list[int], t
         f"{dice.getrandbits(64):016x}" if client else "", call.method, path, status, spent, max(backend, 200) if backend >= 0 else -1,
         sent, dice.randrange(180, 9000), str(uuid.UUID(int=dice.getrandbits(128), version=4)),
         f"203.0.113.{dice.randrange(1, 255)}", dice.choice(AGENTS), reason,
-        f"{dice.getrandbits(128):032x}" if dice.random() < 0.5 else "", call.path,
+        f"{dice.getrandbits(128):032x}" if dice.random() < 0.5 else "", call.path, "",
     )  # fmt: skip

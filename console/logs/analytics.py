@@ -14,7 +14,7 @@ from .days import Span, closed_days, during, in_hours
 from .histogram import Bucket
 from .rollups import percentile
 from .store import hour
-from .sums import caller, latency, node_hour, node_latency, operation, operation_latency
+from .sums import caller, country_hour, latency, node_hour, node_latency, operation, operation_latency
 
 MOST = 200
 STEPS = 48
@@ -26,6 +26,7 @@ class By(StrEnum):
     OPERATION = "operation"
     APPLICATION = "application"
     NODE = "node"
+    COUNTRY = "country"
     STATUS = "status"
 
 
@@ -155,6 +156,8 @@ def _counted(by: By, only: Only) -> tuple[Table, tuple[str, ...]]:
         return operation, ("version_id", "operation")
     if by == By.NODE:
         return node_hour, ("node_id",)
+    if by == By.COUNTRY:
+        return country_hour, ("country",)
     return hour if only.client_ids is None else caller, ("version_id" if by == By.API else "status_class",)
 
 

@@ -68,7 +68,9 @@ def read() -> Asked:
 
 
 def ways(everything: bool) -> list[By]:
-    return list(By) if everything else [By.APPLICATION, By.API, By.STATUS]
+    """By country only where countries are known."""
+    known = [by for by in By if by != By.COUNTRY or runtime().config.geoip_file]
+    return known if everything else [By.APPLICATION, By.API, By.STATUS]
 
 
 @blueprint.get("/analytics")
@@ -132,6 +134,8 @@ def _named(asked: Asked, keys: set[Key]) -> Mapping[Key, Named]:
     if asked.by == By.NODE:
         known = node_names()
         return {k: Named(known.get(k, f"node {k}"), "", "", _calls(asked, node=str(k))) for k in keys}
+    if asked.by == By.COUNTRY:
+        return {k: Named(k, "", "", _calls(asked, country=k)) for k in keys}
     return {k: Named(f"{k}xx", "", "", _calls(asked, status=f"{k}xx")) for k in keys}
 
 

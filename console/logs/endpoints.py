@@ -25,6 +25,7 @@ from ..web.metrics import RECORDS
 from . import apisix, flat, hec, kong, otlp
 from .bodies import LARGEST_BYTES, Batch, Undecodable, inflate
 from .completeness import MOST_MINUTES, note_served
+from .countries import country_finder
 from .fields import LARGEST_NUMBER, Normaliser
 from .letters import letters_of
 from .writer import NotNow
@@ -101,8 +102,9 @@ def _read(asked: Asked, node_id: int, form: str, decode: Decode) -> tuple[Batch,
     """A body of which nothing can be read is refused, and still seen in the console: senders throw it away."""
     body = asked.body(LARGEST_BYTES)
     try:
+        make = Normaliser(node_id, version_finder(), operation_finder(), country_finder())
         plain = inflate(body, asked.header("Content-Encoding").strip().lower())
-        return decode(plain, Normaliser(node_id, version_finder(), operation_finder())), _name_of(asked, node_id, plain)
+        return decode(plain, make), _name_of(asked, node_id, plain)
     except Undecodable as problem:
         told = letters_of([(problem.message, f"a body of {len(body)} bytes, {asked.content_type[:80]}")], node_id, form)
         runtime().writer.write(_digest(node_id, b"refused " + body), [], told)

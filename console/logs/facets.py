@@ -55,6 +55,7 @@ WAYS = (
     _Way("application", {"client_ids": None}, "client_id", "client_id"),
     _Way("node", {"node_ids": None}, "node_id", "node_id"),
     _Way("method", {"methods": NOTHING}, "method"),
+    _Way("country", {"countries": NOTHING}, "country", "country"),
     _Way("reason", {"reasons": NOTHING}, "reason"),
 )
 
@@ -117,7 +118,7 @@ def _sample(connection: Connection, question: Question) -> list[Sequence[Any]]:
     return rows
 
 
-COLUMNS = ("status", "version_id", "operation", "client_id", "node_id", "method", "reason")
+COLUMNS = ("status", "version_id", "operation", "client_id", "node_id", "method", "country", "reason")
 
 
 def _columns(t: Table) -> list[ColumnElement[Any]]:

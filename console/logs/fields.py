@@ -33,8 +33,15 @@ class Bad(ValueError):
 class Normaliser:
     """Makes the rows of one batch: of one node, at one time."""
 
-    def __init__(self, node_id: int, version_of: VersionOf, operation_of: OperationOf) -> None:
-        self.node_id, self.version_of, self.operation_of = node_id, version_of, operation_of
+    def __init__(
+        self, node_id: int, version_of: VersionOf, operation_of: OperationOf, country_of: Callable[[str], str]
+    ) -> None:
+        self.node_id, self.version_of, self.operation_of, self.country_of = (
+            node_id,
+            version_of,
+            operation_of,
+            country_of,
+        )
         self.clock = time.time_ns() // 1000
 
     def row(
@@ -61,6 +68,7 @@ class Normaliser:
         path = clean_path(path)
         method = text(method, 12).upper() or "?"
         version_id = version_id or self.version_of(path)
+        address = WITH_PORT.sub(r"\1\2", text(client_address, 60))[:45]
         return (
             self._at_us(at),
             self.node_id,
@@ -76,11 +84,12 @@ class Normaliser:
             number(request_bytes, "the size of the request"),
             number(response_bytes, "the size of the response"),
             text(request_id, 64),
-            WITH_PORT.sub(r"\1\2", text(client_address, 60))[:45],
+            address,
             scrub_common(text(user_agent, 200)),
             scrub_common(text(reason, 200)),
             trace(trace_id),
             self.operation_of(version_id, method, path)[:200] if version_id else "",
+            self.country_of(address),
         )
 
     def _at_us(self, value: Any) -> int:

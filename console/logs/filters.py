@@ -35,6 +35,7 @@ MANY = (
     "application",
     "node",
     "method",
+    "country",
     "reason",
 )  # several values: one of them is enough
 ONE = ("path", "over", "backend_over", "request_id", "trace_id", "jti", "address", "q")
@@ -152,6 +153,7 @@ def question_of(asked: Asked, only: Application | None) -> Question:
         classes=frozenset(c for c in many["status"] if c in CLASSES),
         statuses=frozenset(int(c) for c in many["status"] if re.fullmatch(r"[1-9]\d\d", c)),
         methods=frozenset(m.upper() for m in many["method"]),
+        countries=frozenset(c.upper() for c in many["country"]),
         operations=frozenset(many["operation"]),
         reasons=frozenset(many["reason"]),
         path=one["path"],

@@ -14,7 +14,7 @@ from .days import in_hours
 from .question import Question
 from .segments import windows
 from .store import SEQUENCE_BITS, hour, id_at
-from .sums import caller, node_hour, operation
+from .sums import caller, country_hour, node_hour, operation
 
 MOST_S = 0.7  # looking through records; then what is older is not counted, and said to be so
 Count = tuple[datetime, int, int]  # when, status class, how many
@@ -67,6 +67,7 @@ def summed_in(question: Question, also: str = "") -> Table | None:
         "client_id": (q.client_ids is not None, caller),
         "operation": (bool(q.operations), operation),
         "node_id": (q.node_ids is not None, node_hour),
+        "country": (bool(q.countries), country_hour),
     }
     tables = {table for name, (is_asked, table) in asked.items() if is_asked or name == also}
     # whatever the API: by node, of which there are fewer
@@ -83,6 +84,7 @@ def within(question: Question, t: object) -> list[object]:
         ("client_id", question.client_ids),
         ("node_id", question.node_ids),
         ("operation", question.operations or None),
+        ("country", question.countries or None),
     ):
         if wanted is not None and name in c:
             found.append(c[name].in_(wanted))

@@ -16,7 +16,7 @@ from .store import moment_of
 
 TITLES = {
     "status": "Status", "api": "API", "operation": "Operation", "application": "Application", "node": "Node",
-    "method": "Method", "reason": "Why refused",
+    "method": "Method", "country": "Country", "reason": "Why refused",
 }  # fmt: skip
 SHOWN = 6
 

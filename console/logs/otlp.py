@@ -65,6 +65,7 @@ def _row(record: Any, make: Normaliser) -> Row:
         raise Bad("the status is none of HTTP's")
     client_id = _text(said, "gatewright.client_id", 40)
     path, method = clean_path(said.get("url.path", "")), _text(said, "http.request.method", 12) or "?"
+    address = _text(said, "client.address", 45)
     version_id = _number(said, "gatewright.version") or make.version_of(path)
     return (
         at_us,
@@ -81,11 +82,12 @@ def _row(record: Any, make: Normaliser) -> Row:
         _number(said, "http.request.body.size"),
         _number(said, "http.response.body.size"),
         _text(said, "gatewright.request_id", 64),
-        _text(said, "client.address", 45),
+        address,
         scrub_common(_text(said, "user_agent.original", 200)),
         scrub_common(_text(said, "gatewright.reason", 200) or _text(said, "gatewright.details", 200)),
         record.trace_id.hex() or trace(said.get("gatewright.traceparent")),
         make.operation_of(version_id, method, path)[:200] if version_id else "",
+        make.country_of(address),
     )
 
 

@@ -25,6 +25,7 @@ class Question:
     classes: frozenset[str] = field(default_factory=frozenset)  # "4xx"
     statuses: frozenset[int] = field(default_factory=frozenset)  # 404; either is enough
     methods: frozenset[str] = field(default_factory=frozenset)
+    countries: frozenset[str] = field(default_factory=frozenset)
     operations: frozenset[str] = field(default_factory=frozenset)  # "GET /orders/{id}"
     reasons: frozenset[str] = field(default_factory=frozenset)
     path: str = ""
@@ -58,6 +59,7 @@ class Question:
                 (t.c.client_id, self.client_ids),
                 (t.c.node_id, self.node_ids),
                 (t.c.method, self.methods or None),
+                (t.c.country, self.countries or None),
                 (t.c.reason, self.reasons or None),
             )
             if wanted is not None

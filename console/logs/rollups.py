@@ -16,17 +16,17 @@ from sqlalchemy import Connection, Table
 
 from .days import open_again
 from .store import COLUMNS, hour
-from .sums import caller, latency, node_hour, node_latency, operation, operation_latency
+from .sums import caller, country_hour, latency, node_hour, node_latency, operation, operation_latency
 from .upserts import add_up
 
 PER_OCTAVE = 8
 HOUR_US = 3_600_000_000
 Row = tuple[Any, ...]
 
-STATUS, VERSION, NODE, SPENT, CLIENT, SENT, ANSWERED, METHOD, OPERATION = (
+STATUS, VERSION, NODE, SPENT, CLIENT, SENT, ANSWERED, METHOD, OPERATION, COUNTRY = (
     COLUMNS.index(name)
     for name in (
-        "status", "version_id", "node_id", "duration_us", "client_id", "request_bytes", "response_bytes", "method", "operation",
+        "status", "version_id", "node_id", "duration_us", "client_id", "request_bytes", "response_bytes", "method", "operation", "country",
     )
 )  # fmt: skip
 
@@ -68,6 +68,8 @@ def add(connection: Connection, rows: list[Row]) -> None:
     _count(connection, operation_latency, zip(hours, versions, names, buckets, strict=True))
     _count(connection, node_hour, zip(hours, nodes, classes, strict=True), moved)
     _count(connection, node_latency, zip(hours, nodes, buckets, strict=True))
+    if any(countries := [row[COUNTRY] for row in rows]):
+        _count(connection, country_hour, zip(hours, countries, versions, classes, strict=True), moved)
     open_again(connection, {at // 24 for at in set(hours)}, int(time.time()) // 86400)
 
 
@@ -76,8 +78,8 @@ def _count(connection: Connection, table: Table, keys: Any, *summed: list[int]) 
     every = list(keys)
     counts = Counter(every)
     sums = [_summed(counts, every, one) for one in summed]
-    named = table not in (caller, operation, operation_latency)
-    place = 1 if table is caller else 2
+    named = table not in (caller, operation, operation_latency, country_hour)
+    place = 1 if table in (caller, country_hour) else 2
     rows = [(*k, n, *(one[k] for one in sums)) for k, n in counts.items() if named or k[place]]
     add_up(connection, table, rows)
 

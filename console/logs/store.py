@@ -62,6 +62,7 @@ def record_table(name: str, into: MetaData) -> Table:
         Column("reason", String(200), nullable=False),
         Column("trace_id", String(32), nullable=False),  # W3C Trace Context
         Column("operation", String(200), nullable=False),  # the path's template in the API's document
+        Column("country", String(2), nullable=False),  # of the caller's network, ISO 3166-1
         Index(f"ix_{name}_version_id", "version_id"),
         Index(f"ix_{name}_client_id", "client_id"),
         Index(f"ix_{name}_request_id", "request_id"),

@@ -1,7 +1,8 @@
 """Sums by the hour, one narrow table for each question; and the same by the day, for days that are over.
 
 `hour` (in `store`): requests and time by version and status class. `latency`: how many requests of a version took how
-long. `operation` and `operation_latency`: the same of one operation. `caller`: by client. `node_hour`: by node.
+long. `operation` and `operation_latency`: the same of one operation. `caller`: by client.
+`node_hour`: by node. `country_hour`: by country, where it is known.
 """
 
 from __future__ import annotations
@@ -49,9 +50,17 @@ operation_latency = _table(
 node_hour = _table(
     "log_node_hour", _number("node_id"), _small("status_class"), _sum("requests"), _sum("bytes", BigInteger)
 )
+country_hour = _table(
+    "log_country",
+    _name("country", 2),
+    _number("version_id"),
+    _small("status_class"),
+    _sum("requests"),
+    _sum("bytes", BigInteger),
+)
 node_latency = _table("log_node_latency", _number("node_id"), _small("bucket"), _sum("requests"))
 
-HOURLY = (hour, latency, caller, operation, operation_latency, node_hour, node_latency)
+HOURLY = (hour, latency, caller, operation, operation_latency, node_hour, node_latency, country_hour)
 closed_day = Table("log_day", metadata, Column("day", Integer, primary_key=True, autoincrement=False))  # since 1970
 
 

@@ -70,7 +70,7 @@ def _page(only: Application | None) -> Response:
 def _around(question: Question, asked: Asked, only: Application | None, found: Found, is_first: bool) -> dict[str, Any]:
     """The histogram, what the filters offer, and the searches that are kept."""
     since, until = map(local, asked.span)
-    offered = facets(question, since, until, leave_out=("application",) if only else ())
+    offered = facets(question, since, until, leave_out=_without(only))
     called = Names(found.rows, offered)
     return {
         "rows": called.of_rows(),
@@ -84,6 +84,12 @@ def _around(question: Question, asked: Asked, only: Application | None, found: F
         "saved": [] if only else queries.saved_searches(me()),
         "ranges": list(filters.RANGES),
     }
+
+
+def _without(only: Application | None) -> tuple[str, ...]:
+    """Of the facets, those that say nothing here."""
+    known = () if runtime().config.geoip_file else ("country",)
+    return ("application", *known) if only else known
 
 
 def _counted(found: Found, since: datetime) -> list[tuple[datetime, int, int]] | None:

@@ -104,6 +104,7 @@ class Month:
                 [REASONS.get(status, "via_upstream") for status in statuses],
                 _hex(dice, size, 16),
                 operations,
+                [""] * size,
                 strict=True,
             )
         )

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 EPOCH_US = 1_577_836_800_000_000  # 2020, from which ids count
 COLUMNS = (
     "id", "node_id", "version_id", "client_id", "credential", "jti", "method", "path", "status", "duration_us",
-    "backend_us", "request_bytes", "response_bytes", "request_id", "client_address", "user_agent", "reason", "trace_id", "operation",
+    "backend_us", "request_bytes", "response_bytes", "request_id", "client_address", "user_agent", "reason", "trace_id", "operation", "country",
 )  # fmt: skip
 AGENTS = (
     "curl/8.5.0",
@@ -69,8 +69,8 @@ def make_batch(chance: random.Random, size: int, called: str = "/orders/v1") -> 
     request = ExportLogsServiceRequest()
     records = request.resource_logs.add().scope_logs.add().log_records
     for row in rows:
-        record = records.add(time_unix_nano=((row[0] >> 12) + EPOCH_US) * 1000, trace_id=bytes.fromhex(row[-2]))
-        for name, value in zip(ATTRIBUTES, row[2:-2], strict=True):
+        record = records.add(time_unix_nano=((row[0] >> 12) + EPOCH_US) * 1000, trace_id=bytes.fromhex(row[-3]))
+        for name, value in zip(ATTRIBUTES, row[2:-3], strict=True):
             record.attributes.add(key=name).value.string_value = str(value) or "-"
         # what Envoy sends besides and the console does not keep
         record.attributes.add(key="http.route").value.string_value = "orders@1.0.0"
@@ -100,5 +100,6 @@ def _row(chance: random.Random, number: int, called: str) -> tuple[Any, ...]:
         chance.choice(AGENTS),
         "",
         f"{chance.getrandbits(128):032x}" if number % 2 else "",
+        "",
         "",
     )
