@@ -54,7 +54,7 @@ def jobs() -> tuple[Job, ...]:
         Job("end_idle_credentials", 10 * minute, credentials.end_idle_credentials),
         Job("warn_of_expiry", 60 * minute, credentials.warn_of_expiry),
         Job("renew_fetched_keys", 5 * minute, credentials.renew_fetched_keys, credentials.fetch_keys_again),
-        Job("drop_old_records", 30 * minute, logs.report_dropped, logs.drop_old_records),
+        Job("drop_old_records", 30 * minute, logs.nothing, logs.drop_old_records),
         Job("sum_up_days", minute, logs.nothing, logs.sum_up_days),
         Job("judge_completeness", minute, logs.nothing, logs.judge_completeness),
         Job("sign_audit_trail", 5 * minute, checkpoints.sign_new_entries, checkpoints.look_ahead),

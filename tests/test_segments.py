@@ -48,7 +48,7 @@ def names(logs: Store) -> list[str]:
 
 def check(connection: Connection) -> int:
     """Each record is where its id belongs, no two ranges overlap, and the counts hold; how many records there are."""
-    ranges = segments._with_ends(connection)
+    ranges = segments.with_ends(connection)
     total = 0
     for one, end in ranges:
         t = table_named(one.name) if connection.dialect.name == "sqlite" else record_table(one.name, record.metadata)

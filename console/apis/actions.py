@@ -25,6 +25,7 @@ from . import openapi
 from .backends import check_backend
 from .models import Accepts, Api, ApiVersion, Dpop, Revision, State
 
+LONGEST_LOG_DAYS = 3650
 PATH = re.compile(r"(/[a-z0-9][a-z0-9._~-]*)+")
 
 
@@ -232,6 +233,17 @@ def deprecate_version(
         by=by,
         changes=changes | {"successor": successor.name if successor else None},
     )
+
+
+def change_log_days(api: Api, days: int | None, *, by: Person) -> None:
+    """For how many days the request records of all its versions are kept; None: as the installation keeps its own."""
+    if days is not None and not 1 <= days <= LONGEST_LOG_DAYS:
+        raise Refused(f"1 to {LONGEST_LOG_DAYS} days.", "days")
+    serialise(f"api {api.id}")
+    db.session.refresh(api)
+    before, api.log_days = api.log_days, days
+    if before != days:
+        record(Action.API_LOG_RETENTION_CHANGED, api, by=by, changes={"log_days": [before, days]})
 
 
 def retire_version(version: ApiVersion, *, by: Person) -> None:

@@ -22,7 +22,7 @@ from ..accounts.models import Team
 from ..credentials.algorithms import CURVES
 from ..db import now
 from ..web.forms import Form, plain_text
-from .actions import Choices
+from .actions import LONGEST_LOG_DAYS, Choices
 from .models import Accepts, ApiVersion
 
 ACCEPTS = [
@@ -145,6 +145,13 @@ class DeprecateForm(Form):
     def sunset_at(self) -> datetime:
         assert self.sunset.data is not None  # asked for after validation
         return datetime.combine(self.sunset.data, time(), UTC)
+
+
+class LogDaysForm(Form):
+    days = IntegerField(
+        "Request records are kept for",
+        [Optional(), NumberRange(1, LONGEST_LOG_DAYS, f"1 to {LONGEST_LOG_DAYS} days, or nothing.")],
+    )
 
 
 class RetireForm(Form):

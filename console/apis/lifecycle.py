@@ -16,9 +16,9 @@ from ..web.access import me, requires
 from ..web.htmx import render
 from . import actions, queries
 from .backends import check_backend, unreachable
-from .forms import ACCEPTS, ChoicesForm, DeprecateForm, RetireForm
+from .forms import ChoicesForm, DeprecateForm, RetireForm
 from .models import ApiVersion, State
-from .views import overview
+from .views import overview, settings_page
 
 blueprint = Blueprint("lifecycle", __name__)
 P = Permission
@@ -67,7 +67,7 @@ def _ask_backend(form: ChoicesForm) -> None:
 def _form_again(version: ApiVersion, form: ChoicesForm) -> Response:
     if version.state == State.DRAFT:
         return overview(version, form, 422)
-    return render("apis/settings.html", status=422, version=version, form=form, accepts=ACCEPTS)
+    return settings_page(version, form, 422)
 
 
 @blueprint.get("/apis/<slug>/<number>/deprecate")

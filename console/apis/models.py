@@ -46,6 +46,7 @@ class Api(Model):
     summary: Mapped[str] = mapped_column(String(300), default="")
     team_id: Mapped[int] = mapped_column(ForeignKey("team.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    log_days: Mapped[int | None]  # request records of all versions; None: as GATEWRIGHT_LOGS_DAYS says
     team: Mapped[Team] = relationship()
     versions: Mapped[list[ApiVersion]] = relationship(back_populates="api", order_by="ApiVersion.id.desc()")
 

@@ -99,6 +99,12 @@ def versions_named(name: str) -> set[int]:
     return set(db.session.scalars(query.where(ApiVersion.version == number) if number else query))
 
 
+def log_days() -> dict[int, int]:
+    """For how many days request records are kept, by version: of the APIs that have a number of their own."""
+    query = select(ApiVersion.id, Api.log_days).join(ApiVersion.api).where(Api.log_days.is_not(None))
+    return {version_id: days for version_id, days in db.session.execute(query) if days}
+
+
 def version_finder() -> Callable[[str], int]:
     """Finds the version with the longest path in front of a call's; 0 when there is none. For records of other gateways, of
     which many come at once: all are looked up in what there is at one moment."""

@@ -16,12 +16,13 @@ from ..gateway.queries import nodes
 from ..logs.traffic import Traffic, health, traffic
 from ..runtime import runtime
 from ..web.access import me, requires
+from ..web.filters import plural
 from ..web.forms import sent_twice
 from ..web.htmx import render
 from . import actions, queries, reference
 from .fetch import fetch_document
-from .forms import ACCEPTS, ChoicesForm, ImportForm
-from .models import ApiVersion, State
+from .forms import ACCEPTS, ChoicesForm, ImportForm, LogDaysForm
+from .models import Api, ApiVersion, State
 from .openapi import Unacceptable, parse
 
 blueprint = Blueprint("apis", __name__)
@@ -130,7 +131,9 @@ def show(slug: str, number: str) -> Response:
     return overview(version, ChoicesForm.of(version))
 
 
-def overview(version: ApiVersion, form: ChoicesForm, status: int = 200) -> Response:
+def overview(
+    version: ApiVersion, form: ChoicesForm, status: int = 200, log_days: LogDaysForm | None = None
+) -> Response:
     """The page of one version; of a draft, with the form that publishes it."""
     strip = health(48, {version.id})[version.id] if version.state != State.DRAFT else []
     context: dict[str, Any] = {
@@ -142,6 +145,7 @@ def overview(version: ApiVersion, form: ChoicesForm, status: int = 200) -> Respo
         "hours": strip,
         "traffic": traffic(24, {version.id}).get(version.id, Traffic()),
         "subscriptions": subscribers(version.id, 8),
+        **log_retention(version, log_days),
     }
     return render("apis/show.html", status=status, **context)
 
@@ -180,4 +184,35 @@ def settings(slug: str, number: str) -> Response:
             "info",
         )
         return redirect(url_for("apis.show", slug=slug, number=number))
-    return render("apis/settings.html", version=version, form=ChoicesForm.of(version), accepts=ACCEPTS)
+    return settings_page(version, ChoicesForm.of(version))
+
+
+def settings_page(
+    version: ApiVersion, form: ChoicesForm, status: int = 200, log_days: LogDaysForm | None = None
+) -> Response:
+    context = log_retention(version, log_days)
+    return render("apis/settings.html", status=status, version=version, form=form, accepts=ACCEPTS, **context)
+
+
+def log_retention(version: ApiVersion, form: LogDaysForm | None) -> dict[str, Any]:
+    """The form for how long records are kept, and what goes for an API that does not say so."""
+    form = form or LogDaysForm(days=version.api.log_days)
+    return {"log_days": form, "kept_days": runtime().config.logs_days}
+
+
+@blueprint.post("/apis/<slug>/<number>/log-days")
+@requires(P.MANAGE_APIS)
+def change_log_days(slug: str, number: str) -> Response:
+    version, form = queries.find_version(slug, number), LogDaysForm(request.form)
+    if form.validate():
+        form.attempt(actions.change_log_days, version.api, form.days.data, by=me())
+    if form.errors:
+        page = settings_page if version.is_serving else overview
+        return page(version, ChoicesForm.of(version), 422, form)
+    flash(f"Request records of {version.api.name} are kept for {kept_for(version.api)}.", "ok")
+    return redirect(url_for("apis.settings" if version.is_serving else "apis.show", slug=slug, number=number))
+
+
+def kept_for(api: Api) -> str:
+    days = api.log_days or runtime().config.logs_days
+    return plural(days, "day") if days else "as long as there is room"

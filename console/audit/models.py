@@ -27,6 +27,7 @@ class Action(StrEnum):
     SESSION_STOLEN = "session.stolen"
     PASSWORD_CHANGED = "password.changed"
     PASSWORD_RESET_SENT = "password.reset_sent"
+    API_LOG_RETENTION_CHANGED = "api.log_retention_changed"
     VERSION_IMPORTED = "version.imported"
     VERSION_CHANGED = "version.changed"
     VERSION_PUBLISHED = "version.published"

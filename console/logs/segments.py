@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -54,14 +53,14 @@ def tables(connection: Connection, low: int = 0, high: int = LAST_ID) -> list[Ta
     """Those that may hold an id from ``low`` up to, not including, ``high``; newest first."""
     if connection.dialect.name != "sqlite":
         return [record]
-    return [table_named(one.name) for one, end in reversed(_with_ends(connection)) if one.start < high and end > low]
+    return [table_named(one.name) for one, end in reversed(with_ends(connection)) if one.start < high and end > low]
 
 
 def windows(connection: Connection, low: int, high: int) -> list[tuple[Table, int, int]]:
     """A table and the ids in it that are from ``low`` up to, not including, ``high``: newest first, a day or less each."""
     return [
         (table_named(one.name) if connection.dialect.name == "sqlite" else record, max(low, one.start), min(high, end))
-        for one, end in reversed(_with_ends(connection))
+        for one, end in reversed(with_ends(connection))
         if one.start < high and end > low
     ]
 
@@ -121,29 +120,25 @@ def _create(connection: Connection, name: str, start: int, end: int) -> None:
     connection.execute(text(f"ALTER TABLE {FIRST} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})"))
 
 
-def of_before(connection: Connection, moment: datetime) -> list[Segment]:
-    """Those that hold nothing younger."""
-    return [one for one, end in _with_ends(connection) if end <= id_at(moment)]
-
-
-def _with_ends(connection: Connection) -> list[tuple[Segment, int]]:
+def with_ends(connection: Connection) -> list[tuple[Segment, int]]:
     """Oldest first, each with the lowest id that it does not hold."""
     known = catalogue(connection)
     following = [*(one.start for one in known[1:]), LAST_ID]
     return [(one, min(one.day_end, end)) for one, end in zip(known, following, strict=False)]
 
 
-def drop(connection: Connection, one: Segment) -> int:
-    """How many records went with it; 0 when another process dropped it a moment ago."""
-    if connection.execute(segment.delete().where(segment.c.start_id == one.start)).rowcount == 0:
-        return 0
+def drop(connection: Connection, one: Segment) -> bool:
+    """False: another process dropped it a moment ago, or records came for it since ``one`` was read."""
+    as_read = segment.delete().where(segment.c.start_id == one.start, segment.c.rows == one.rows)
+    if connection.execute(as_read).rowcount == 0:
+        return False
     connection.execute(text(f"DROP TABLE {one.name}"))
-    return one.rows
+    return True
 
 
-def oldest(connection: Connection) -> Segment | None:
+def oldest(connection: Connection) -> tuple[Segment, int] | None:
     """The one that goes first; never the one that is written to now, also when a gateway's clock has begun the next day."""
-    return next((one for one, end in _with_ends(connection) if end <= id_at(now())), None)
+    return next(((one, end) for one, end in with_ends(connection) if end <= id_at(now())), None)
 
 
 def size_bytes(connection: Connection) -> int:

@@ -7,6 +7,7 @@ every index ends in time for free. Beside them a small table of hourly sums, kep
 from __future__ import annotations
 
 import contextlib
+import fcntl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -159,6 +160,46 @@ class Store:
         """A connection that may write; what it wrote is kept when the block ends without an error."""
         with self.writer_engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Writers of several processes queue for SQLite's one lock: its own waiting starves them, and keeps the
+        write-ahead log from being reset."""
+        if not self.is_sqlite:
+            yield
+            return
+        with open(f"{self.engine.url.database}.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[bool]:
+        """For what one process does at a time: whether nobody else is at it. Who dies lets go."""
+        with self._alone_on_sqlite() if self.is_sqlite else self._alone_on_postgresql() as is_alone:
+            yield is_alone
+
+    @contextlib.contextmanager
+    def _alone_on_sqlite(self) -> Iterator[bool]:
+        with open(f"{self.engine.url.database}.upkeep", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                is_alone = False
+            else:
+                is_alone = True
+            yield is_alone
+
+    @contextlib.contextmanager
+    def _alone_on_postgresql(self) -> Iterator[bool]:
+        key = "hashtext('log upkeep')"
+        # a transaction that is open for so long would keep dead rows from being cleaned up
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            is_alone = bool(connection.scalar(text(f"SELECT pg_try_advisory_lock({key})")))
+            try:
+                yield is_alone
+            finally:
+                if is_alone:
+                    connection.execute(text(f"SELECT pg_advisory_unlock({key})"))
 
     def prepare(self) -> None:
         from .columns import add_missing

@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from ..audit.actions import record
-from ..audit.models import Action
-from ..db import now
+from ..apis.queries import log_days
+from ..db import now, release, unit_of_work
 from ..runtime import runtime
 from .completeness import judge
 from .days import close_days, forget_old_sums
-from .segments import Segment, drop, of_before, oldest, size_bytes
-from .store import batch, moment_of
+from .dropped import Dropped, forget, tell, untold
+from .retention import Due, Retention, all_of, begun, delete_over, drop_whole, due
+from .segments import oldest, size_bytes
+from .store import batch
 
 MB = 1_000_000
 WARN_AT = 0.8  # of the budget
 ROOM = 0.9  # so full it is after days were dropped for it
+MOST_TRIES = 3  # at a day that records keep coming for
 BATCHES_KEPT = timedelta(days=7)  # no sender repeats one after so long
 
 
-@dataclass(frozen=True)
-class Dropped:
-    """What went, and why: ``days`` or ``budget``."""
-
-    why: str
-    since: datetime
-    records: int
-
-
 def drop_old_records() -> list[Dropped]:
-    """In the logs database, which has transactions of its own; each day is dropped in one, so nobody waits long."""
-    config = runtime().config
-    gone: list[Dropped] = []
-    if config.logs_days:
-        with runtime().logs.writing() as connection:
-            old = of_before(connection, now() - timedelta(days=config.logs_days))
-        gone += [_drop(one, "days") for one in old]
-    if config.logs_budget_mb and used_bytes() > config.logs_budget_mb * MB:
-        gone += _make_room(config.logs_budget_mb * MB * ROOM)
-    _forget_batches()  # after the days: on a full disk only they make room
-    forget_old_sums(runtime().logs, now())
-    return gone
+    """What went. In the logs database, in many short transactions; and told to the trail, in one of its own."""
+    with runtime().logs.alone() as is_alone:
+        if not is_alone:
+            return []
+        _drop_old_records()
+        forget_old_sums(runtime().logs, now())
+        return _tell()
 
 
 def judge_completeness() -> None:
@@ -58,19 +45,40 @@ def sum_up_days() -> int:
     return close_days(runtime().logs, now())
 
 
-def _drop(one: Segment, why: str) -> Dropped:
-    with runtime().logs.writing() as connection:
-        return Dropped(why, moment_of(one.start), drop(connection, one))
+def _drop_old_records() -> None:
+    config, store = runtime().config, runtime().logs
+    kept = Retention(now(), config.logs_days, log_days())
+    release()  # deleting may take its time
+    found = (due(store, one.start, until, kept) for one, until in begun(store, kept.newest_end))
+    partly = [one for one in found if one and not (one.is_whole and drop_whole(store, one))]
+    if config.logs_budget_mb and used_bytes() > config.logs_budget_mb * MB:
+        _make_room(config.logs_budget_mb * MB * ROOM)
+    _forget_batches()  # after the days: on a full disk only they make room
+    for one in partly:
+        _delete(one)
 
 
-def _make_room(bytes_left: float) -> list[Dropped]:
-    gone = []
-    while used_bytes() > bytes_left:
-        with runtime().logs.reading() as connection:
-            one = oldest(connection)
-        if one is None:
+def _delete(one: Due) -> None:
+    if not one.is_whole:  # else records came for it just now, and it is the next run's
+        delete_over(runtime().logs, one)
+
+
+def _make_room(bytes_left: float) -> None:
+    store, tries = runtime().logs, 0
+    while used_bytes() > bytes_left and tries < MOST_TRIES:
+        with store.reading() as connection:
+            found = oldest(connection)
+        if found is None:
             break
-        gone.append(_drop(one, "budget"))
+        tries = 0 if drop_whole(store, all_of(store, found[0], "budget")) else tries + 1
+
+
+def _tell() -> list[Dropped]:
+    gone = untold(runtime().logs)
+    if gone:
+        with unit_of_work():
+            tell(gone)
+        forget(runtime().logs)
     return gone
 
 
@@ -88,17 +96,3 @@ def is_nearly_full() -> bool:
     """Whether the budget will soon make days go."""
     budget = runtime().config.logs_budget_mb * MB
     return bool(budget) and used_bytes() > budget * WARN_AT
-
-
-def report_dropped(gone: list[Dropped]) -> None:
-    """One entry for each reason, in the main database."""
-    for why in sorted({one.why for one in gone}):
-        of_it = [one for one in gone if one.why == why]
-        changes = {
-            "because": "they were older than GATEWRIGHT_LOGS_DAYS"
-            if why == "days"
-            else "GATEWRIGHT_LOGS_BUDGET_MB was used up",
-            "since": min(one.since for one in of_it),
-            "records": sum(one.records for one in of_it),
-        }
-        record(Action.LOGS_DROPPED, None, name="request records", changes=changes)

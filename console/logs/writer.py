@@ -7,7 +7,6 @@ SQLite's own waiting starves them and keeps the write-ahead log from being reset
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import queue
 import random
@@ -139,21 +138,12 @@ class Writer:
             # all numbers of a microsecond are soon taken where senders know whole seconds only: look farther on each time
             self.moved_us = random.randrange(32**tries)  # noqa: S311 - spreads, hides nothing
             try:
-                with self._turn(), self.store.writing() as connection:
+                with self.store.turn(), self.store.writing() as connection:
                     self._insert(connection, group)
                 return
             except IntegrityError:  # another batch used the same microsecond and sequence: number them again
                 continue
         raise Overloaded
-
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self.store.is_sqlite:
-            yield
-            return
-        with open(f"{self.store.engine.url.database}.lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def _insert(self, connection: Connection, group: list[Waiting]) -> None:
         fresh = self._note(connection, group)

@@ -1,0 +1,139 @@
+"""Which records are over: an API may say for how many days its own are kept, all others go by GATEWRIGHT_LOGS_DAYS.
+
+Days go whole. A day's table is dropped when nothing in it is to be kept; where something is, the rest is deleted a few
+thousand rows at a time, so that nobody who writes waits long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, literal, select
+
+from . import dropped
+from .segments import DAY_IDS, Segment, catalogue, drop, table_named, with_ends
+from .store import LAST_ID, Store, id_at, segment
+
+MOST_AT_ONCE, LEAST_AT_ONCE = 5000, 100  # rows deleted in one transaction
+AIM_S = 0.05  # so long each may take
+LOOK_S = 120.0
+
+
+@dataclass(frozen=True)
+class Retention:
+    """For how many days the records of a version are kept: its ``own`` number, else ``days`` (0: for ever)."""
+
+    moment: datetime
+    days: int
+    own: Mapping[int, int] = field(default_factory=dict)
+
+    def end(self, version_id: int) -> int:
+        """The lowest id that is kept: that of a midnight."""
+        days = self.own.get(version_id, self.days)
+        return id_at(self.moment - timedelta(days=days)) // DAY_IDS * DAY_IDS if days else 0
+
+    @property
+    def newest_end(self) -> int:
+        return max(self.end(version_id) for version_id in (0, *self.own))
+
+    def why(self, version_id: int) -> str:
+        return "api" if version_id in self.own else "days"
+
+
+@dataclass(frozen=True)
+class Due:
+    """Of one segment: what is over by version (the lowest id that is kept), and why."""
+
+    one: Segment
+    over: dict[int, int]
+    why: dict[int, str]
+    is_whole: bool
+
+
+def begun(store: Store, end: int) -> list[tuple[Segment, int]]:
+    """Segments that begin before ``end``, oldest first; each with its own end."""
+    with store.reading() as connection:
+        return [(one, until) for one, until in with_ends(connection) if one.start < end]
+
+
+def due(store: Store, start: int, until: int, kept: Retention) -> Due | None:
+    """What is over in the segment that begins at ``start``, as it is now; None: nothing is."""
+    with store.reading(LOOK_S) as connection:
+        one = next((one for one in catalogue(connection) if one.start == start), None)
+        if one is None:
+            return None
+        versions = versions_in(connection, one)
+    over = {version_id: kept.end(version_id) for version_id in versions if kept.end(version_id) > start}
+    is_whole = until <= kept.newest_end and all(kept.end(version_id) >= until for version_id in versions)
+    why = {version_id: kept.why(version_id) for version_id in over}
+    return Due(one, over, why, is_whole) if over or is_whole else None
+
+
+def all_of(store: Store, one: Segment, why: str) -> Due:
+    with store.reading(LOOK_S) as connection:
+        versions = versions_in(connection, one)
+    return Due(one, dict.fromkeys(versions, LAST_ID), dict.fromkeys(versions, why), is_whole=True)
+
+
+def versions_in(connection: Connection, one: Segment) -> list[int]:
+    """From one to the next through the index, so however many rows there are."""
+    t = table_named(one.name)
+    first = select(func.min(t.c.version_id).label("version_id")).cte("met", recursive=True)
+    following = select(func.min(t.c.version_id)).where(t.c.version_id > first.c.version_id).scalar_subquery()
+    met = first.union_all(select(following).where(first.c.version_id.is_not(None)))
+    return list(connection.scalars(select(met.c.version_id).where(met.c.version_id.is_not(None))))
+
+
+def drop_whole(store: Store, due: Due) -> bool:
+    """False: records came for it meanwhile, and it is to be looked at again."""
+    counts = _counts(store, due.one)
+    with store.writing() as connection:
+        if not counts.keys() <= due.why.keys() or not drop(connection, due.one):
+            return False
+        dropped.note(connection, due.one.start, due.why, counts)
+    return True
+
+
+def _counts(store: Store, one: Segment) -> dict[int, int]:
+    t = table_named(one.name)
+    with store.reading(LOOK_S) as connection:
+        rows = connection.execute(select(t.c.version_id, func.count()).group_by(t.c.version_id))
+        return {version_id: int(count) for version_id, count in rows}
+
+
+def delete_over(store: Store, due: Due) -> None:
+    for version_id, end in due.over.items():
+        size = LEAST_AT_ONCE * 10
+        while True:
+            began = time.monotonic()
+            if _delete_some(store, due, version_id, end, size) < size:
+                break
+            spent = time.monotonic() - began
+            size = max(LEAST_AT_ONCE, min(MOST_AT_ONCE, int(size * AIM_S / spent)))
+            time.sleep(spent)  # whoever writes has his turn
+
+
+def _delete_some(store: Store, due: Due, version_id: int, end: int, most: int) -> int:
+    t = table_named(due.one.name)
+    older = t.alias()
+    ids = select(older.c.id).where(older.c.version_id == literal(version_id), older.c.id < end).limit(most)
+    with _next_to_write(store) as connection:
+        count = connection.execute(delete(t).where(t.c.id.in_(ids))).rowcount
+        of_it = segment.c.start_id == due.one.start
+        connection.execute(segment.update().where(of_it).values(rows=segment.c.rows - count))
+        dropped.note(connection, due.one.start, due.why, {version_id: count})
+    return count
+
+
+@contextlib.contextmanager
+def _next_to_write(store: Store) -> Iterator[Connection]:
+    """The turn is passed on as soon as the transaction has begun: its checkpoint holds nobody up."""
+    with contextlib.ExitStack() as turn:
+        turn.enter_context(store.turn())
+        with store.writing() as connection:
+            turn.close()
+            yield connection
