@@ -70,7 +70,7 @@ def _page(only: Application | None) -> Response:
 def _around(question: Question, asked: Asked, only: Application | None, found: Found, is_first: bool) -> dict[str, Any]:
     """The histogram, what the filters offer, and the searches that are kept."""
     since, until = map(local, asked.span)
-    offered = facets(question, since, until, leave_out=_without(only))
+    offered = facets(question, since, until, leave_out=_without(only, asked))
     called = Names(found.rows, offered)
     return {
         "rows": called.of_rows(),
@@ -86,10 +86,14 @@ def _around(question: Question, asked: Asked, only: Application | None, found: F
     }
 
 
-def _without(only: Application | None) -> tuple[str, ...]:
-    """Of the facets, those that say nothing here."""
-    known = () if runtime().config.geoip_file else ("country",)
-    return ("application", *known) if only else known
+def _without(only: Application | None, asked: Asked) -> tuple[str, ...]:
+    """Of the facets, those that say nothing here; operations say little without their API, and take long to count."""
+    nothing = {
+        "application": only is not None,
+        "country": not runtime().config.geoip_file,
+        "operation": not (asked.many["api"] or asked.many["operation"]),
+    }
+    return tuple(name for name, is_so in nothing.items() if is_so)
 
 
 def _counted(found: Found, since: datetime) -> list[tuple[datetime, int, int]] | None:
