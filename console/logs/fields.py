@@ -16,6 +16,7 @@ LARGEST_NUMBER = 2**31 - 1  # of an integer column
 LATEST_US = 3600 * 1_000_000  # a clock may be an hour ahead, not more
 OLDEST_US = 400 * 86400 * 1_000_000
 LONGEST_TIME, LONGEST_NUMBER = 40, 32
+UNITS = ((1e11, 1e6), (1e14, 1e3), (1e17, 1), (1e20, 1e-3))  # of a time below that size, in microseconds
 PATH_END = re.compile(r"[?#;]|%3[Ff]")
 WITH_PORT = re.compile(r"^(?:([\d.]+)|\[(.+)\]):\d+$")
 WORD = re.compile(r"[^,:;\s]+")
@@ -78,7 +79,7 @@ class Normaliser:
             text(jti, 64),
             method,
             path,
-            _status(status),
+            status_of(status),
             duration_us,
             backend_us,
             number(request_bytes, "the size of the request"),
@@ -148,7 +149,7 @@ def _finite(value: Any, name: str) -> float | None:
     return found
 
 
-def _status(value: Any) -> int:
+def status_of(value: Any) -> int:
     found = None if isinstance(value, list) else _finite(value, "the status")
     if found is None:
         raise Bad("there is no status")
@@ -176,7 +177,7 @@ def microseconds(value: Any) -> int:
     found = _finite(value, "the time")
     if found is None or found < 0:
         raise Bad("the time is before 1970")
-    for size, factor in ((1e11, 1e6), (1e14, 1e3), (1e17, 1), (1e20, 1e-3)):
+    for size, factor in UNITS:
         if found < size:
             return round(found * factor)
     raise Bad("the time is in the future")

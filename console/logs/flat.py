@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import alike
 from .bodies import Batch
 from .decoded import line_within, of_objects
-from .fields import Normaliser, Said, first, header, number, part, text, us
+from .fields import Bad, Normaliser, Said, first, header, number, part, text, us
 from .writer import Row
 
 S, MS = 1_000_000, 1000
@@ -36,6 +37,7 @@ TRACES = ("trace_id", "traceId", "trace.id", "traceparent", "gatewright.tracepar
 CLIENTS = ("client_id", "gatewright.client_id", "consumer", "remote_user")
 SENT = ("response_bytes", "http.response.body.size", "bytes_sent", "body_bytes_sent", "size")
 RECEIVED = ("request_bytes", "http.request.body.size", "request_length", "bytes_received", "bytes_read")
+VERSIONS = ("gatewright.version",)
 # what one of it is in microseconds
 DURATIONS = (
     ("duration_us", 1), ("gatewright.duration_us", 1), ("duration_ms", MS), ("latency_ms", MS), ("duration_s", S),
@@ -47,8 +49,53 @@ BACKENDS = (
 )  # fmt: skip
 
 
+SAID = {
+    "at": TIMES, "status": STATUSES, "method": METHODS, "path": PATHS, "request_bytes": RECEIVED, "response_bytes": SENT,
+    "request_id": IDS, "client_address": ADDRESSES, "user_agent": AGENTS, "client_id": CLIENTS,
+    "credential": ("gatewright.credential",), "jti": ("gatewright.jti",),
+    "reason": ("gatewright.reason", "response_code_details"), "trace_id": TRACES,
+}  # fmt: skip
+ODD = {"request", "attributes"}  # may hold others
+FEW = 8  # not worth it
+
+
 def decode(body: bytes, make: Normaliser) -> Batch:
-    return of_objects(body, lambda said: row(said, make))
+    return of_objects(body, lambda said: row(said, make), lambda names, objects: rows(set(names), objects, make))
+
+
+def rows(names: set[str], objects: list[Said], make: Normaliser) -> list[Row] | None:
+    """What `row` makes of each, for plain ones that name the same values; None when one of them needs a closer look."""
+    if len(objects) < FEW or names & ODD:
+        return None
+    try:
+        found = {name: _column(objects, [n for n in known if n in names]) for name, known in SAID.items()}
+        found |= {name: [value or "" for value in found[name]] for name in ("method", "path") if name in found}
+        found["duration_us"] = _lengths(objects, names, DURATIONS, 0)
+        found["backend_us"] = _lengths(objects, names, BACKENDS, -1)
+        found["version_id"] = alike.numbers(_column(objects, [n for n in VERSIONS if n in names]), "gatewright.version")
+        return alike.rows(make, {name: column for name, column in found.items() if column}, len(objects))
+    except (ValueError, KeyError, OverflowError):
+        return None
+
+
+def _column(objects: list[Said], names: list[str]) -> list[Any]:
+    """Of the first of these names; nothing without any."""
+    if not names:
+        return []
+    column = [said[names[0]] for said in objects]
+    if len(names) > 1 and any(empty in column for empty in (None, "", "-")):
+        raise Bad("another name says what this one does not")
+    return column
+
+
+def _lengths(objects: list[Said], names: set[str], known: tuple[tuple[str, int], ...], missing: int) -> list[int]:
+    there = [(name, factor) for name, factor in known if name in names]
+    if not missing and {"response_code", "duration"} <= names:  # see `_of_envoy`
+        there.append(("duration", MS))
+    if not there:
+        return []
+    name, factor = there[0]
+    return alike.lengths(_column(objects, [n for n, _ in there]), name, factor, missing)
 
 
 def row(said: Said, make: Normaliser, at: Any = None) -> Row:
@@ -80,7 +127,7 @@ def row(said: Said, make: Normaliser, at: Any = None) -> Row:
         jti=first(said, "gatewright.jti"),
         reason=first(said, "gatewright.reason", "response_code_details"),
         trace_id=first(said, *TRACES),
-        version_id=number(first(said, "gatewright.version"), "gatewright.version"),
+        version_id=number(first(said, *VERSIONS), "gatewright.version"),
     )
 
 
