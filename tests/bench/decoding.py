@@ -49,10 +49,11 @@ def _compare(rounds: int) -> dict[str, list[float]]:
     from console.apis.operations import operation_finder
     from console.apis.queries import version_finder
     from console.logs import flat, otlp
+    from console.logs.countries import country_finder
     from console.logs.fields import Normaliser
 
     def make() -> Normaliser:
-        return Normaliser(1, version_finder(), operation_finder())
+        return Normaliser(1, version_finder(), operation_finder(), country_finder())
 
     ways: dict[str, Callable[[Any], object]] = {
         PARSE: lambda bodies: ExportLogsServiceRequest().ParseFromString(bodies["otlp"]),
