@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Integer, func, literal_column, select
+from sqlalchemy import func, literal_column, select
 
 from ..applications.models import Application
 from ..credentials.models import ApiKey
 from ..db import db
 from ..logs.completeness import gaps, served_in
 from ..logs.filters import asked_in, question_of
+from ..logs.phrases import whole
 from ..logs.question import Question
 from ..logs.segments import windows
 from ..runtime import runtime
@@ -70,7 +71,7 @@ def _by_class(question: Question) -> dict[int, int]:
     found: dict[int, int] = {}
     with runtime().logs.reading() as connection:
         for t, start, end in windows(connection, *question.ids):
-            status_class = literal_column(f"{t.name}.status / 100", Integer)
+            status_class = whole(t.c.status, literal_column("100"))  # the same one for PostgreSQL, twice
             query = select(status_class, func.count()).select_from(t).where(t.c.id >= start, t.c.id < end)
             for key, count in connection.execute(query.where(*question.conditions(t)).group_by(status_class)):
                 found[int(key)] = found.get(int(key), 0) + count

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Integer, Table, func, literal_column, select
+from sqlalchemy import Table, func, literal_column, select
 
 from ..runtime import runtime
 from .days import in_hours
+from .phrases import whole
 from .question import Question
 from .segments import windows
 from .store import SEQUENCE_BITS, hour, id_at
@@ -111,8 +112,9 @@ def _of_records(question: Question, since: datetime, until: datetime, width: tim
         for t, start, end in _pieces(windows(connection, *asked.ids), step):
             if time.monotonic() > deadline:
                 return found, counted_from
-            place = literal_column(f"({t.name}.id - {first}) / {step}", BigInteger)  # numbers and names of ours
-            status_class = literal_column(f"{t.name}.status / 100", Integer)
+            # literals: PostgreSQL must see that what is asked for is what is grouped by
+            place = whole(t.c.id - literal_column(str(first)), literal_column(str(step)))
+            status_class = whole(t.c.status, literal_column("100"))
             query = select(place, status_class, func.count()).select_from(t)
             query = query.where(t.c.id >= start, t.c.id < end, *asked.conditions(t)).group_by(place, status_class)
             found += [(since + width * int(p) + width / 2, int(c), n) for p, c, n in connection.execute(query)]

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, and_, literal_column, or_
 
+from .phrases import holds
 from .store import LAST_ID, id_at
 
 CLASSES = {"2xx": (200, 300), "3xx": (300, 400), "4xx": (400, 500), "5xx": (500, 600)}
@@ -79,7 +80,7 @@ class Question:
         if self.trace_id:
             found += [_is_trace(t, self.trace_id)]
         if self.path:
-            found += [t.c.path.contains(self.path, autoescape=True)]
+            found += [holds(t.c.path, self.path)]
         if self.over_us:
             found += [t.c.duration_us > self.over_us]
         return [*found, t.c.backend_us > self.backend_over_us] if self.backend_over_us else found
@@ -88,9 +89,9 @@ class Question:
         """Each of them somewhere in what people read of a record."""
         return [
             or_(
-                t.c.path.contains(word, autoescape=True),
-                t.c.user_agent.contains(word, autoescape=True),
-                t.c.reason.contains(word, autoescape=True),
+                holds(t.c.path, word),
+                holds(t.c.user_agent, word),
+                holds(t.c.reason, word),
                 t.c.client_address == word,
                 t.c.request_id == word,
                 t.c.trace_id == word.lower(),
