@@ -30,7 +30,12 @@ SETTINGS = (
     Setting("env", "development", "`development` or `production`. Production refuses unsafe defaults."),
     Setting("home", "./var", "Data directory: databases, keys, node state."),
     Setting("database_url", "", "Main database. Empty: SQLite in the data directory. PostgreSQL by URL.", secret=True),
-    Setting("logs_url", "", "Logs database. Empty: SQLite in the data directory. PostgreSQL by URL.", secret=True),
+    Setting(
+        "logs_url",
+        "",
+        "Logs database. Empty: SQLite in the data directory. PostgreSQL or ClickHouse by URL.",
+        secret=True,
+    ),
     Setting("logs_days", "90", "Request records are kept for so many days, then dropped day by day. 0: for ever."),
     Setting(
         "logs_budget_mb",
@@ -175,11 +180,10 @@ def _refuse_plain_http(env: str, public_url: str) -> None:
 
 
 def _database(url: str) -> str:
-    """PostgreSQL is always spoken through psycopg 3, whatever the URL calls it."""
-    for prefix in ("postgres://", "postgresql://"):
-        if url.startswith(prefix):
-            return "postgresql+psycopg://" + url.removeprefix(prefix)
-    return url
+    """PostgreSQL is always spoken through psycopg 3, whatever the URL calls it; ClickHouse through its own driver."""
+    scheme, separator, rest = url.partition("://")
+    names = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "clickhouse": "clickhousedb"}
+    return names.get(scheme, scheme) + separator + rest
 
 
 def _loopback(host: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import JSON, Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, event, text
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import DeclarativeBase, registry
 
@@ -145,12 +145,12 @@ def unit_of_work() -> Iterator[None]:
 @contextmanager
 def limited(connection: Connection, seconds: float, advice: str) -> Iterator[None]:
     """Queries of this connection end after ``seconds``; `Refused` says so, and the advice."""
-    limit = _sqlite_limit if connection.dialect.name == "sqlite" else _postgresql_limit
+    limit = {"sqlite": _sqlite_limit, "clickhousedb": _clickhouse_limit}.get(connection.dialect.name, _postgresql_limit)
     try:
         with limit(connection, seconds):
             yield
-    except (OperationalError, ProgrammingError) as problem:
-        if "interrupted" in str(problem) or "statement timeout" in str(problem):
+    except DBAPIError as problem:
+        if any(said in str(problem) for said in ("interrupted", "statement timeout", "Timeout exceeded")):
             raise Refused(f"That search looked for {seconds:.0f} seconds and gave up. {advice}") from None
         raise
 
@@ -170,6 +170,12 @@ def _sqlite_limit(connection: Connection, seconds: float) -> Iterator[None]:
 @contextmanager
 def _postgresql_limit(connection: Connection, seconds: float) -> Iterator[None]:
     connection.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
+    yield
+
+
+@contextmanager
+def _clickhouse_limit(connection: Connection, seconds: float) -> Iterator[None]:
+    connection.execution_options(settings={"max_execution_time": seconds})
     yield
 
 

@@ -1,6 +1,8 @@
 """The cast: Alice is an admin, Bob and Carol develop in different teams, Dora audits. A real database each time.
 
-`GATEWRIGHT_TEST_DATABASE_URL` (a PostgreSQL server's URL without a database name) runs the same tests there.
+`GATEWRIGHT_TEST_DATABASE_URL` (a PostgreSQL server's URL without a database name) runs the same tests there;
+`GATEWRIGHT_TEST_LOGS_URL` (ClickHouse's, likewise) keeps their request records there. `clickhousedb:///?interface=chdb` is
+a ClickHouse within the process.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import Engine, create_engine, func, select, text
 
 from console import create_app
 from console.accounts.models import Person, Role, Team
@@ -35,6 +37,8 @@ from console.credentials.signing import ensure_signing_keys
 from console.db import Base, db, unit_of_work
 from console.gateway.actions import enrol_node
 from console.install import check_keys, upgrade_databases
+from tests.clickhouse import CLICKHOUSE, logs_apart
+from tests.clickhouse import clickhouse as clickhouse  # a fixture
 
 SERVER = os.environ.get("GATEWRIGHT_TEST_DATABASE_URL", "")
 TEMPLATE = f"gw_{uuid.uuid4().hex[:12]}"
@@ -93,22 +97,25 @@ def settings() -> dict[str, str]:
 
 
 @contextmanager
-def installed(home: Path, empty_home: Path, settings: dict[str, str]) -> Iterator[Config]:
+def installed(
+    home: Path, empty_home: Path, settings: dict[str, str], clickhouse: Engine | None = None
+) -> Iterator[Config]:
     """An installation of its own at ``home``."""
     shutil.copytree(empty_home, home)
     values = {"GATEWRIGHT_HOME": str(home), "GATEWRIGHT_LOG_LEVEL": "error"} | settings
-    if not SERVER:
-        yield load(values)
-        return
-    name = f"gw_{uuid.uuid4().hex[:12]}"
-    on_server(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield load(values | databases(name))
-    on_server(f"DROP DATABASE {name} WITH (FORCE)")
+    with logs_apart(clickhouse) as logs:
+        if not SERVER:
+            yield load(values | logs)
+            return
+        name = f"gw_{uuid.uuid4().hex[:12]}"
+        on_server(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        yield load(values | databases(name) | logs)
+        on_server(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def config(tmp_path: Path, empty_home: Path, settings: dict[str, str]) -> Iterator[Config]:
-    with installed(tmp_path / "home", empty_home, settings) as config:
+def config(tmp_path: Path, empty_home: Path, settings: dict[str, str], clickhouse: Engine | None) -> Iterator[Config]:
+    with installed(tmp_path / "home", empty_home, settings, clickhouse) as config:
         yield config
 
 
@@ -118,6 +125,8 @@ def running(config: Config, templates: Path) -> Iterator[Flask]:
     app = create_app(config)
     app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(templates))
     app.testing = False  # errors are answered as users see them
+    if CLICKHOUSE:
+        app.extensions["gatewright"].logs.prepare()
     yield app
     with app.app_context():
         db.session.remove()
@@ -132,10 +141,12 @@ def app(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
 
 
 @pytest.fixture(scope="module")
-def module_app(tmp_path_factory: pytest.TempPathFactory, empty_home: Path) -> Iterator[Flask]:
+def module_app(
+    tmp_path_factory: pytest.TempPathFactory, empty_home: Path, clickhouse: Engine | None
+) -> Iterator[Flask]:
     """One installation for all tests of a module, where each of hundreds would pay for one of its own."""
     home = tmp_path_factory.mktemp("module") / "home"
-    with installed(home, empty_home, {}) as config, running(config, tmp_path_factory.getbasetemp()) as app:
+    with installed(home, empty_home, {}, clickhouse) as config, running(config, tmp_path_factory.getbasetemp()) as app:
         yield app
 
 

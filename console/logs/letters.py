@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import Any, NamedTuple
 
@@ -10,8 +11,9 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from sqlalchemy import Connection, Row, delete, func, select, text
 
+from . import clickhouse
 from .scrub import scrub, scrub_text, storable
-from .store import Store, rejected
+from .store import EPOCH_US, SEQUENCE_BITS, Store, rejected
 
 MOST_KEPT = 10_000
 MOST_OF_BATCH = 1_000  # more of the same batch tell nobody anything new
@@ -53,9 +55,14 @@ def keep(connection: Connection, found: list[Letter]) -> None:
         return
     if connection.dialect.name == "postgresql":  # one after the other, or two would wait for each other's rows
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('log_rejected'))"))
-    connection.execute(rejected.insert(), [letter._asdict() for letter in found])
-    oldest = select(rejected.c.id).order_by(rejected.c.id.desc()).offset(MOST_KEPT).limit(1).scalar_subquery()
-    connection.execute(delete(rejected).where(rejected.c.id <= oldest))
+    if clickhouse.is_it(connection):  # which gives no numbers
+        first = ((found[0].at - EPOCH_US) << SEQUENCE_BITS) + random.randrange(1 << SEQUENCE_BITS)  # noqa: S311
+        clickhouse.insert(connection, rejected, [(first + i, *letter) for i, letter in enumerate(found)])
+    else:
+        connection.execute(rejected.insert(), [letter._asdict() for letter in found])
+    last = connection.scalar(select(rejected.c.id).order_by(rejected.c.id.desc()).offset(MOST_KEPT).limit(1))
+    if last is not None:
+        connection.execute(delete(rejected).where(rejected.c.id <= last))
 
 
 def newest(store: Store, *, before: int = 0, size: int = PAGE) -> list[Row[Any]]:

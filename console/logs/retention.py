@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, literal, select
+from sqlalchemy import Connection, and_, delete, func, literal, select
 
-from . import dropped
-from .segments import DAY_IDS, Segment, catalogue, drop, table_named, with_ends
-from .store import LAST_ID, Store, id_at, segment
+from . import clickhouse, dropped
+from .segments import Segment, catalogue, drop, records_in, table_named, with_ends
+from .store import DAY_IDS, LAST_ID, Store, id_at, segment
 
 MOST_AT_ONCE, LEAST_AT_ONCE = 5000, 100  # rows deleted in one transaction
 AIM_S = 0.05  # so long each may take
@@ -81,6 +81,9 @@ def all_of(store: Store, one: Segment, why: str) -> Due:
 
 def versions_in(connection: Connection, one: Segment) -> list[int]:
     """From one to the next through the index, so however many rows there are."""
+    if clickhouse.is_it(connection):  # which reads this column only
+        t, within = records_in(connection, one)
+        return list(connection.scalars(select(t.c.version_id).where(within).distinct()))
     t = table_named(one.name)
     first = select(func.min(t.c.version_id).label("version_id")).cte("met", recursive=True)
     following = select(func.min(t.c.version_id)).where(t.c.version_id > first.c.version_id).scalar_subquery()
@@ -99,14 +102,17 @@ def drop_whole(store: Store, due: Due) -> bool:
 
 
 def _counts(store: Store, one: Segment) -> dict[int, int]:
-    t = table_named(one.name)
     with store.reading(LOOK_S) as connection:
-        rows = connection.execute(select(t.c.version_id, func.count()).group_by(t.c.version_id))
+        t, within = records_in(connection, one)
+        rows = connection.execute(select(t.c.version_id, func.count()).where(within).group_by(t.c.version_id))
         return {version_id: int(count) for version_id, count in rows}
 
 
 def delete_over(store: Store, due: Due) -> None:
     for version_id, end in due.over.items():
+        if clickhouse.is_it(store.engine):
+            _delete_at_once(store, due, version_id, end)
+            continue
         size = LEAST_AT_ONCE * 10
         while True:
             began = time.monotonic()
@@ -115,6 +121,17 @@ def delete_over(store: Store, due: Due) -> None:
             spent = time.monotonic() - began
             size = max(LEAST_AT_ONCE, min(MOST_AT_ONCE, int(size * AIM_S / spent)))
             time.sleep(spent)  # whoever writes has his turn
+
+
+def _delete_at_once(store: Store, due: Due, version_id: int, end: int) -> None:
+    """ClickHouse only marks them, and no writer waits for it."""
+    with store.writing() as connection:
+        t, within = records_in(connection, due.one)
+        theirs = and_(within, t.c.version_id == version_id, t.c.id < end)
+        count = connection.scalar(select(func.count()).select_from(t).where(theirs)) or 0
+        if count:
+            connection.execute(delete(t).where(theirs))
+            dropped.note(connection, due.one.start, due.why, {version_id: count})
 
 
 def _delete_some(store: Store, due: Due, version_id: int, end: int, most: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
+from . import clickhouse
 from .days import open_again
 from .store import COLUMNS, hour
 from .sums import caller, country_hour, latency, node_hour, node_latency, operation, operation_latency
@@ -51,7 +52,17 @@ def percentile(counts: Mapping[int, int], share: float) -> float:
 
 
 def add(connection: Connection, rows: list[Row]) -> None:
-    """Rows that begin with their time in microseconds since 1970. Column by column: this is done for every record."""
+    """Rows that begin with their time in microseconds since 1970."""
+    if clickhouse.is_it(connection):
+        clickhouse.add_sums(connection, summed(rows))
+        return
+    for table, sums in summed(rows):
+        add_up(connection, table, sums)
+    open_again(connection, {row[0] // HOUR_US // 24 for row in rows}, int(time.time()) // 86400)
+
+
+def summed(rows: list[Row]) -> list[tuple[Table, list[Row]]]:
+    """Column by column: this is done for every record."""
     hours = [row[0] // HOUR_US for row in rows]
     versions = [row[VERSION] for row in rows]
     classes = [row[STATUS] // 100 for row in rows]
@@ -61,27 +72,28 @@ def add(connection: Connection, rows: list[Row]) -> None:
     nodes, clients = [row[NODE] for row in rows], [row[CLIENT] for row in rows]
     # only what a document describes has a name here: the paths that anybody tries would have no end
     names = [f"{row[METHOD]} {row[OPERATION]}" if row[OPERATION] else "" for row in rows]
-    _count(connection, hour, zip(hours, versions, classes, strict=True), times)
-    _count(connection, latency, zip(hours, versions, buckets, strict=True))
-    _count(connection, caller, zip(hours, clients, versions, classes, strict=True), moved, times)
-    _count(connection, operation, zip(hours, versions, names, classes, strict=True), moved)
-    _count(connection, operation_latency, zip(hours, versions, names, buckets, strict=True))
-    _count(connection, node_hour, zip(hours, nodes, classes, strict=True), moved)
-    _count(connection, node_latency, zip(hours, nodes, buckets, strict=True))
+    found = [
+        _count(hour, zip(hours, versions, classes, strict=True), times),
+        _count(latency, zip(hours, versions, buckets, strict=True)),
+        _count(caller, zip(hours, clients, versions, classes, strict=True), moved, times),
+        _count(operation, zip(hours, versions, names, classes, strict=True), moved),
+        _count(operation_latency, zip(hours, versions, names, buckets, strict=True)),
+        _count(node_hour, zip(hours, nodes, classes, strict=True), moved),
+        _count(node_latency, zip(hours, nodes, buckets, strict=True)),
+    ]
     if any(countries := [row[COUNTRY] for row in rows]):
-        _count(connection, country_hour, zip(hours, countries, versions, classes, strict=True), moved)
-    open_again(connection, {at // 24 for at in set(hours)}, int(time.time()) // 86400)
+        found.append(_count(country_hour, zip(hours, countries, versions, classes, strict=True), moved))
+    return found
 
 
-def _count(connection: Connection, table: Table, keys: Any, *summed: list[int]) -> None:
+def _count(table: Table, keys: Any, *summed: list[int]) -> tuple[Table, list[Row]]:
     """How many there are of each key, and the sums of ``summed``; without the callers and operations that have no name."""
     every = list(keys)
     counts = Counter(every)
     sums = [_summed(counts, every, one) for one in summed]
     named = table not in (caller, operation, operation_latency, country_hour)
     place = 1 if table in (caller, country_hour) else 2
-    rows = [(*k, n, *(one[k] for one in sums)) for k, n in counts.items() if named or k[place]]
-    add_up(connection, table, rows)
+    return table, [(*k, n, *(one[k] for one in sums)) for k, n in counts.items() if named or k[place]]
 
 
 def _summed(counts: Counter[Any], keys: list[Any], numbers: list[int]) -> dict[Any, int]:

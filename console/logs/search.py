@@ -48,8 +48,14 @@ def look(question: Question, *, before: int = 0, size: int = PAGE, patience_s: f
             assert ask is not None
             rows += ask(t, start=start, end=end, most=size + 1 - len(rows))
             if len(rows) > size:
-                return Found(rows[:size], rows[size - 1].id)
+                return _page_of(rows, size)
     return Found(rows)
+
+
+def _page_of(rows: list[Row[Any]], size: int) -> Found:
+    """ClickHouse lets two records have the same number: no page ends between them, or the second would be on none."""
+    end = next((n for n in range(size, 0, -1) if rows[n - 1].id != rows[n].id), size)
+    return Found(rows[:end], rows[end - 1].id)
 
 
 class _Newest:

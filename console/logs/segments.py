@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Table, func, inspect, select, text
+from sqlalchemy import ColumnElement, Connection, MetaData, Table, and_, func, inspect, select, text, true
 
 from ..db import now
+from . import clickhouse
 from .columns import add_columns
-from .store import FIRST, LAST_ID, SEQUENCE_BITS, id_at, moment_of, record, record_table, segment
+from .store import DAY_IDS, FIRST, LAST_ID, id_at, moment_of, record, record_table, segment
 
 MOST_ROWS = 1_000_000
-DAY_IDS = 86_400_000_000 << SEQUENCE_BITS
 BEFORE = "log_record_before"  # PostgreSQL: what was one table before there were partitions
 OLDER = frozenset({FIRST, BEFORE})
 Row = tuple[Any, ...]
@@ -46,6 +46,8 @@ def table_named(name: str) -> Table:
 
 def catalogue(connection: Connection) -> list[Segment]:
     """Oldest first."""
+    if clickhouse.is_it(connection):
+        return [Segment(*one) for one in clickhouse.days(connection)]
     return [Segment(*row) for row in connection.execute(select(segment).order_by(segment.c.start_id))]
 
 
@@ -58,11 +60,22 @@ def tables(connection: Connection, low: int = 0, high: int = LAST_ID) -> list[Ta
 
 def windows(connection: Connection, low: int, high: int) -> list[tuple[Table, int, int]]:
     """A table and the ids in it that are from ``low`` up to, not including, ``high``: newest first, a day or less each."""
-    return [
+    found = [
         (table_named(one.name) if connection.dialect.name == "sqlite" else record, max(low, one.start), min(high, end))
         for one, end in reversed(with_ends(connection))
         if one.start < high and end > low
     ]
+    return _joined(found) if clickhouse.is_it(connection) else found
+
+
+def _joined(days: list[tuple[Table, int, int]]) -> list[tuple[Table, int, int]]:
+    """One day, two, four: ClickHouse looks through many as quickly as through one."""
+    found, size = [], 1
+    while days:
+        some, days = days[:size], days[size:]
+        found.append((some[0][0], some[-1][1], some[0][2]))
+        size *= 2
+    return found
 
 
 def place(connection: Connection, rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
@@ -129,11 +142,20 @@ def with_ends(connection: Connection) -> list[tuple[Segment, int]]:
 
 def drop(connection: Connection, one: Segment) -> bool:
     """False: another process dropped it a moment ago, or records came for it since ``one`` was read."""
+    if clickhouse.is_it(connection):
+        return clickhouse.drop(connection, one.name, one.rows)
     as_read = segment.delete().where(segment.c.start_id == one.start, segment.c.rows == one.rows)
     if connection.execute(as_read).rowcount == 0:
         return False
     connection.execute(text(f"DROP TABLE {one.name}"))
     return True
+
+
+def records_in(connection: Connection, one: Segment) -> tuple[Table, ColumnElement[bool]]:
+    """The table that they are in, and which of that they are."""
+    if clickhouse.is_it(connection):
+        return record, and_(record.c.id >= one.start, record.c.id < one.day_end)
+    return table_named(one.name), true()
 
 
 def oldest(connection: Connection) -> tuple[Segment, int] | None:
@@ -143,6 +165,8 @@ def oldest(connection: Connection) -> tuple[Segment, int] | None:
 
 def size_bytes(connection: Connection) -> int:
     """What records take on disk."""
+    if clickhouse.is_it(connection):
+        return clickhouse.size_bytes(connection)
     if connection.dialect.name == "sqlite":
         pages, free, size = (
             connection.scalar(text(f"PRAGMA {n}")) for n in ("page_count", "freelist_count", "page_size")

@@ -26,13 +26,17 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    select,
     text,
 )
+from sqlalchemy.exc import NoSuchModuleError
 
 from ..db import NAMES, limited, prepare_engine
+from ..errors import Refused
 
 EPOCH_US = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp() * 1_000_000)
 SEQUENCE_BITS = 12
+DAY_IDS = 86_400_000_000 << SEQUENCE_BITS
 LAST_ID = 2**63 - 1
 QUERY_S = 5.0
 
@@ -128,14 +132,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine = create_engine(
-            url,
-            pool_size=10,
-            max_overflow=10,
-            hide_parameters=True,  # the values are other people's
-            pool_pre_ping=not url.startswith("sqlite"),
-            execution_options={"writes": False},
-        )
+        self.engine = _engine(url)
         prepare_engine(self.engine)
         self.writer_engine = self._writer_engine() if self.is_sqlite else self.engine
 
@@ -175,7 +172,10 @@ class Store:
     @contextlib.contextmanager
     def alone(self) -> Iterator[bool]:
         """For what one process does at a time: whether nobody else is at it. Who dies lets go."""
-        with self._alone_on_sqlite() if self.is_sqlite else self._alone_on_postgresql() as is_alone:
+        name = self.engine.dialect.name
+        locks = {"sqlite": self._alone_on_sqlite, "postgresql": self._alone_on_postgresql}
+        # ClickHouse has no locks; whoever comes there second finds nothing left to do
+        with locks[name]() if name in locks else contextlib.nullcontext(True) as is_alone:
             yield is_alone
 
     @contextlib.contextmanager
@@ -202,23 +202,47 @@ class Store:
                     connection.execute(text(f"SELECT pg_advisory_unlock({key})"))
 
     def prepare(self) -> None:
+        from . import clickhouse, clickhouse_tables
         from .columns import add_missing
         from .segments import tables, take_over
 
         with self.writing() as connection:
+            if clickhouse.is_it(connection):
+                clickhouse_tables.prepare(connection)
+                return
             metadata.create_all(connection)
             take_over(connection)
             add_missing(connection, [*tables(connection), *metadata.tables.values()])
 
     def ready(self) -> None:
         with self.engine.connect() as connection:
-            connection.execute(text("SELECT 1 FROM log_segment LIMIT 1"))
+            connection.execute(select(batch.c.digest).limit(1))
 
     @contextlib.contextmanager
     def reading(self, seconds: float = QUERY_S) -> Iterator[Connection]:
         """A connection whose queries end after ``seconds`` (`Refused` says to narrow the question)."""
         with self.engine.connect() as connection, limited(connection, seconds, "Choose a shorter time or one API."):
             yield connection
+
+
+def _engine(url: str) -> Engine:
+    from .clickhouse import reached
+
+    try:
+        return create_engine(
+            url,
+            pool_size=10,
+            max_overflow=10,
+            hide_parameters=True,  # the values are other people's
+            pool_pre_ping=url.startswith("postgresql"),
+            execution_options={"writes": False},
+            connect_args=reached(url),
+        )
+    except NoSuchModuleError:
+        raise Refused(
+            "GATEWRIGHT_LOGS_URL names a database whose driver is not installed; for ClickHouse: pip install "
+            "'gatewright[clickhouse]'."
+        ) from None
 
 
 def _roomy(connection: Any, _record: Any) -> None:

@@ -1,4 +1,4 @@
-"""Rows that are added to what is there, or take its place: the same on SQLite and PostgreSQL.
+"""Rows that are added to what is there, or take its place: the same on every database.
 
 In one order everywhere, so that two writers on PostgreSQL never wait for each other in a circle.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table
+from sqlalchemy import Column, Connection, Table, delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
+
+from . import clickhouse
 
 Row = tuple[Any, ...]
 
@@ -27,6 +29,11 @@ def _upsert(connection: Connection, table: Table, rows: list[Row], *, adds: bool
     if not rows:
         return
     rows.sort()
+    if clickhouse.is_it(connection):
+        if not adds:
+            _make_way(connection, table, rows)
+        clickhouse.insert(connection, table, rows)
+        return
     if connection.dialect.name == "sqlite":  # past SQLAlchemy, which would take longer over each row than the database
         connection.exec_driver_sql(_of_sqlite(table, adds), rows)
         return
@@ -40,6 +47,14 @@ def _upsert(connection: Connection, table: Table, rows: list[Row], *, adds: bool
     )
     names = [str(column.name) for column in table.columns]
     connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _make_way(connection: Connection, table: Table, rows: list[Row]) -> None:
+    """ClickHouse would show both for a while. To delete takes it longer than to look."""
+    key = list(table.primary_key.columns)
+    same = tuple_(*key).in_([row[: len(key)] for row in rows])
+    if connection.scalar(select(key[0]).where(same).limit(1)) is not None:
+        connection.execute(delete(table).where(same))
 
 
 def _values(table: Table) -> list[Column[Any]]:

@@ -24,10 +24,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from ..db import AWAY
-from . import letters, rollups
+from . import clickhouse, letters, rollups
 from .completeness import note_received
 from .segments import place
-from .store import COLUMNS, EPOCH_US, FIRST, SEQUENCE_BITS, Store, batch
+from .store import COLUMNS, EPOCH_US, FIRST, SEQUENCE_BITS, Store, batch, record
 
 MOST_WAITING = 64
 MOST_TOGETHER = 32
@@ -70,7 +70,7 @@ class Writer:
         self.thread: threading.Thread | None = None
         self.starting = threading.Lock()
         self.moved_us = 0  # so much later than it happened is what is being written: its numbers were taken
-        self.sequence = itertools.count(random.randrange(1 << SEQUENCE_BITS))  # noqa: S311 - spreads, hides nothing
+        self.sequence = itertools.count(random.randrange(1 << 2 * SEQUENCE_BITS))  # noqa: S311 - spreads, hides nothing
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
@@ -146,7 +146,22 @@ class Writer:
         raise Overloaded
 
     def _insert(self, connection: Connection, group: list[Waiting]) -> None:
-        fresh = self._note(connection, group)
+        fresh = self._fresh(connection, group)
+        if clickhouse.is_it(connection):
+            self._insert_apart(connection, fresh)
+        else:
+            self._note(connection, fresh)
+            self._insert_all(connection, fresh)
+
+    def _insert_apart(self, connection: Connection, fresh: list[Waiting]) -> None:
+        """Where nothing is undone: a batch is noted when all of it is there, and a repeated one completes it."""
+        for waiting in fresh:
+            clickhouse.once(connection, waiting.digest)
+            self._insert_all(connection, [waiting])
+        clickhouse.once(connection, "")
+        self._note(connection, fresh)
+
+    def _insert_all(self, connection: Connection, fresh: list[Waiting]) -> None:
         rows = [row for waiting in fresh for row in waiting.rows]
         note_received(connection, rows, [one for waiting in fresh for one in waiting.uncounted])
         self._insert_records(connection, rows)
@@ -155,8 +170,11 @@ class Writer:
     def _insert_records(self, connection: Connection, rows: list[Row]) -> None:
         if not rows:
             return
-        rows = self._spread(rows)
-        numbered = [((row[0] - EPOCH_US) << SEQUENCE_BITS | self._next(), *row[1:]) for row in rows]
+        if clickhouse.is_it(connection):
+            numbered = clickhouse.numbered(rows, self.sequence)
+        else:
+            rows = self._spread(rows)
+            numbered = [((row[0] - EPOCH_US) << SEQUENCE_BITS | self._next(), *row[1:]) for row in rows]
         insert_rows(connection, numbered)
         rollups.add(connection, rows)
 
@@ -171,24 +189,28 @@ class Writer:
     def _next(self) -> int:
         return next(self.sequence) & ((1 << SEQUENCE_BITS) - 1)
 
-    def _note(self, connection: Connection, group: list[Waiting]) -> list[Waiting]:
-        """Write the digests down; those that were not there are returned. The same one twice in a group counts once."""
+    def _fresh(self, connection: Connection, group: list[Waiting]) -> list[Waiting]:
+        """Those whose digests were not there. The same one twice in a group counts once."""
         by_digest = {waiting.digest: waiting for waiting in group}
         seen = batch.select().with_only_columns(batch.c.digest).where(batch.c.digest.in_(by_digest))
         known = set(connection.scalars(seen))
-        fresh = [waiting for digest, waiting in by_digest.items() if digest not in known]
-        if fresh:
-            stored_at = int(time.time())
-            connection.execute(
-                batch.insert(),
-                [{"digest": w.digest, "stored_at": stored_at, "records": len(w.rows)} for w in fresh],
-            )
-        return fresh
+        return [waiting for digest, waiting in by_digest.items() if digest not in known]
+
+    def _note(self, connection: Connection, fresh: list[Waiting]) -> None:
+        stored_at = int(time.time())
+        noted = [(waiting.digest, stored_at, len(waiting.rows)) for waiting in fresh]
+        if clickhouse.is_it(connection):
+            clickhouse.insert(connection, batch, noted)
+        elif noted:
+            connection.execute(batch.insert(), [dict(zip(batch.columns.keys(), one, strict=True)) for one in noted])
 
 
 def insert_rows(connection: Connection, rows: list[Row]) -> None:
     """Rows that begin with their id, in the tables of their days."""
     rows.sort(key=itemgetter(0))
+    if clickhouse.is_it(connection):
+        clickhouse.insert(connection, record, rows)
+        return
     for name, part in place(connection, rows):
         if connection.dialect.name == "sqlite":
             _insert_many(connection, name, part)
