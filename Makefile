@@ -2,14 +2,22 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# what reads or writes request records
+ON_CLICKHOUSE = tests/test_clickhouse.py tests/test_clickhouse_tables.py tests/test_clickhouse_server.py \
+  tests/test_logs.py tests/test_log_page.py tests/test_why.py tests/test_logs_read.py tests/test_writer.py \
+  tests/test_analytics.py tests/test_completeness.py tests/test_alerts.py \
+  tests/test_ingest_formats.py tests/test_ingest_hostile.py tests/test_ingest_rejected.py tests/test_ingest_nodes.py
 
-.PHONY: run test lint bench lock css clean
+.PHONY: run test test-clickhouse lint bench lock css clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/gatewright up
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-clickhouse: $(VENV)/.clickhouse
+	GATEWRIGHT_TEST_LOGS_URL='clickhousedb:///?interface=chdb' $(BIN)/python -m pytest -n 2 --dist loadfile $(ON_CLICKHOUSE)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -27,6 +35,8 @@ lock: $(VENV)/.tools
 	  pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	  --group tools -c requirements-dev.lock -o requirements-tools.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --group clickhouse -c requirements-dev.lock -o requirements-clickhouse.lock
 
 # The style sheet is built at development time and committed.
 css: $(VENV)/.tools
@@ -44,6 +54,10 @@ $(VENV)/.run: requirements.lock pyproject.toml
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	@echo "Setting up: what the tests need"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.clickhouse: $(VENV)/.dev requirements-clickhouse.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-clickhouse.lock
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.dev requirements-tools.lock
