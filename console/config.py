@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,6 +43,12 @@ SETTINGS = (
         "0",
         "Disk space for request records, in MB; past it the oldest days are dropped. 0: no limit.",
     ),
+    Setting(
+        "logs_archive",
+        "",
+        "Directory that request records are written to before they are dropped. Empty: they are not. See logs.md.",
+    ),
+    Setting("logs_archive_format", "ndjson", "`ndjson` (gzip) or `parquet`, which needs `gatewright[parquet]`."),
     Setting(
         "geoip_file",
         "",
@@ -91,6 +98,8 @@ class Config:
     logs_url: str
     logs_days: int
     logs_budget_mb: int
+    logs_archive: Path | None
+    logs_archive_format: str
     geoip_file: str
     public_url: str
     host: str
@@ -139,6 +148,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         "home": home,
         "database_url": _database(raw["database_url"]) or f"sqlite:///{home}/gatewright.db",
         "logs_url": _database(raw["logs_url"]) or f"sqlite:///{home}/logs.db",
+        "logs_archive": Path(raw["logs_archive"]).absolute() if raw["logs_archive"] else None,
         "public_url": (raw["public_url"] or f"{scheme}://{_loopback(raw['host'])}:{raw['port']}").rstrip("/"),
         "gateway_url": (raw["gateway_url"] or f"http://{_loopback(raw['gateway_host'])}:{raw['gateway_port']}").rstrip(
             "/"
@@ -146,6 +156,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     }
     if raw["env"] not in ("development", "production"):
         raise Refused(f"GATEWRIGHT_ENV is {raw['env']!r}; it must be development or production.")
+    _refuse_format(raw["logs_archive_format"])
     _refuse_plain_http(raw["env"], str(values["public_url"]))
     if bool(raw["tls_cert"]) != bool(raw["tls_key"]):
         raise Refused("Set both GATEWRIGHT_TLS_CERT and GATEWRIGHT_TLS_KEY, or neither.")
@@ -177,6 +188,13 @@ def _refuse_plain_http(env: str, public_url: str) -> None:
             f"GATEWRIGHT_PUBLIC_URL is {public_url}. In production it must be https://, with a certificate of the console's "
             "own (GATEWRIGHT_TLS_CERT, GATEWRIGHT_TLS_KEY) or a proxy's (GATEWRIGHT_TRUSTED_PROXIES)."
         )
+
+
+def _refuse_format(name: str) -> None:
+    if name not in ("ndjson", "parquet"):
+        raise Refused(f"GATEWRIGHT_LOGS_ARCHIVE_FORMAT is {name!r}; it must be ndjson or parquet.")
+    if name == "parquet" and find_spec("pyarrow") is None:
+        raise Refused("GATEWRIGHT_LOGS_ARCHIVE_FORMAT is parquet, which needs: pip install 'gatewright[parquet]'.")
 
 
 def _database(url: str) -> str:

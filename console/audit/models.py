@@ -70,6 +70,7 @@ class Action(StrEnum):
     LOGS_READ = "logs.read"
     LOGS_EXPORTED = "logs.exported"
     LOGS_DROPPED = "logs.dropped"
+    LOGS_NOT_ARCHIVED = "logs.not_archived"
     SEARCH_SAVED = "search.saved"
     SEARCH_FORGOTTEN = "search.forgotten"
     ALERT_RULE_CREATED = "alert_rule.created"

@@ -26,7 +26,7 @@ from ..logs import search
 from ..logs.completeness import gaps
 from ..logs.question import Question
 from ..logs.traffic import Traffic, traffic
-from ..logs.upkeep import is_nearly_full
+from ..logs.upkeep import is_nearly_full, unarchived_because
 from ..web.filters import distance, plural
 
 
@@ -77,6 +77,7 @@ def attention(person: Person) -> list[Notice]:
         *_firing(person),
         *_owed_records(),
         *_full_logs(),
+        *_unarchived_logs(),
         *_credentials(None),
         *_ending_soon(),
         *_drafts(person),
@@ -149,6 +150,15 @@ def _full_logs() -> list[Notice]:
             url_for("logs.index"),
         )
     ]
+
+
+def _unarchived_logs() -> list[Notice]:
+    because = unarchived_because()
+    if not because:
+        return []
+    text = f"So none is dropped for its age, and the disk fills. {because}"
+    url = url_for("home.settings")
+    return [Notice("bad", "archive", "Old request records cannot be archived", text, "See the settings", url)]
 
 
 def _credentials(team_ids: list[int] | None) -> list[Notice]:

@@ -60,6 +60,7 @@ def settings() -> Any:
     shown = {}
     for setting in SETTINGS:
         value = getattr(config, setting.name)
+        value = "" if value is None else value
         shown[setting] = (
             ("set" if value else "") if setting.secret else ", ".join(value) if isinstance(value, tuple) else str(value)
         )

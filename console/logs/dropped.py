@@ -32,6 +32,7 @@ dropped = Table(
     Column("start_id", BigInteger, primary_key=True, autoincrement=False),  # of the segment
     Column("version_id", Integer, primary_key=True, autoincrement=False),
     Column("records", BigInteger, nullable=False),
+    Column("archived", BigInteger, nullable=False),  # of them
 )
 
 
@@ -43,18 +44,22 @@ class Dropped:
     since: datetime
     version_id: int
     records: int
+    archived: int = 0
 
 
-def note(connection: Connection, start: int, why: Mapping[int, str], counts: Mapping[int, int]) -> None:
+def note(
+    connection: Connection, start: int, why: Mapping[int, str], counts: Mapping[int, int], *, archived: bool
+) -> None:
     """``why`` and ``counts`` by version."""
-    add_up(connection, dropped, [(why[v], start, v, count) for v, count in counts.items() if count])
+    rows = [(why[v], start, v, count, count if archived else 0) for v, count in counts.items() if count]
+    add_up(connection, dropped, rows)
 
 
 def untold(store: Store) -> list[Dropped]:
     """Oldest first."""
     with store.reading() as connection:
         rows = connection.execute(select(dropped).order_by(dropped.c.start_id, dropped.c.version_id))
-        return [Dropped(r.why, moment_of(r.start_id), r.version_id, r.records) for r in rows]
+        return [Dropped(r.why, moment_of(r.start_id), r.version_id, r.records, r.archived) for r in rows]
 
 
 def forget(store: Store) -> None:
@@ -71,6 +76,7 @@ def tell(gone: list[Dropped]) -> None:
             "because": BECAUSE[why],
             "since": min(one.since for one in of_it),
             "records": sum(one.records for one in of_it),
+            "archived": sum(one.archived for one in of_it),
             "by_api": _by_api(of_it),
         }
         record(Action.LOGS_DROPPED, None, name="request records", changes=changes)

@@ -12,23 +12,18 @@ from flask import Blueprint, stream_with_context
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
-from ..apis.models import ApiVersion
-from ..apis.queries import names
-from ..applications.models import Application
-from ..applications.queries import by_client_ids
 from ..audit.actions import record as write_down
 from ..audit.models import Action
 from ..audit.views import cell, export_format
 from ..db import db, will_write
-from ..gateway.queries import node_names
 from ..web.access import me, requires
 from . import filters, search
+from .formats import NAMES
+from .naming import Called
 from .question import Question
-from .store import COLUMNS, moment_of
 
 blueprint = Blueprint("exports", __name__)
 P = Permission
-NAMES = ("time", "api", "application", "node", *COLUMNS)
 
 
 @blueprint.get("/logs/export")
@@ -46,18 +41,10 @@ def export() -> Response:
 
 
 def _records(question: Question) -> Iterator[dict[str, Any]]:
-    versions: dict[int, ApiVersion] = {}
-    applications: dict[str, Application] = {}
-    nodes = node_names()
+    called = Called()
     for r in search.export(question):
-        if r.version_id not in versions:
-            versions |= names({r.version_id})
-        if r.client_id and r.client_id not in applications:
-            applications |= by_client_ids({r.client_id})
-        version, application = versions.get(r.version_id), applications.get(r.client_id)
-        said = {"time": moment_of(r.id).isoformat(timespec="microseconds"), "api": version.name if version else ""}
-        said |= {"application": application.name if application else "", "node": nodes.get(r.node_id, "")}
-        yield said | {name: getattr(r, name) for name in COLUMNS} | {"id": str(r.id)}  # 63 bits do not fit JavaScript
+        called.learn([r])
+        yield called.of(r) | {"id": str(r.id)}  # 63 bits do not fit JavaScript
 
 
 def _ndjson(question: Question) -> Iterator[bytes]:

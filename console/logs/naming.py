@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..gateway.queries import node_names
 from . import explain
 from .facets import Facet
 from .filters import Asked
-from .store import moment_of
+from .store import COLUMNS, moment_of
 
 TITLES = {
     "status": "Status", "api": "API", "operation": "Operation", "application": "Application", "node": "Node",
@@ -110,3 +110,34 @@ class Names:
 
 def named_rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
     return Names(rows).of_rows()
+
+
+MOST_REMEMBERED = 10_000
+
+
+class Called:
+    """What keys of records are called, for files of many pages: nothing of the session is held between them."""
+
+    def __init__(self) -> None:
+        self.nodes = node_names()
+        self.versions: dict[int, str] = {}
+        self.applications: dict[str, str] = {}
+
+    def learn(self, rows: Collection[Any]) -> None:
+        """Look up what `of` will be asked for; anybody can send ids of no application."""
+        if len(self.applications) > MOST_REMEMBERED:
+            self.applications = {}
+        version_ids = {r.version_id for r in rows} - self.versions.keys()
+        client_ids = {r.client_id for r in rows} - self.applications.keys()
+        self.versions |= dict.fromkeys(version_ids, "") | {k: v.name for k, v in names(version_ids).items()}
+        known = by_client_ids(client_ids - {""})
+        self.applications |= dict.fromkeys(client_ids, "") | {k: a.name for k, a in known.items()}
+
+    def of(self, r: Any) -> dict[str, Any]:
+        return {
+            "time": moment_of(r.id).isoformat(timespec="microseconds"),
+            "api": self.versions[r.version_id],
+            "application": self.applications[r.client_id],
+            "node": self.nodes.get(r.node_id, ""),
+            **{name: getattr(r, name) for name in COLUMNS},
+        }

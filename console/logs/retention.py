@@ -91,13 +91,13 @@ def versions_in(connection: Connection, one: Segment) -> list[int]:
     return list(connection.scalars(select(met.c.version_id).where(met.c.version_id.is_not(None))))
 
 
-def drop_whole(store: Store, due: Due) -> bool:
+def drop_whole(store: Store, due: Due, *, archived: bool = False) -> bool:
     """False: records came for it meanwhile, and it is to be looked at again."""
     counts = _counts(store, due.one)
     with store.writing() as connection:
         if not counts.keys() <= due.why.keys() or not drop(connection, due.one):
             return False
-        dropped.note(connection, due.one.start, due.why, counts)
+        dropped.note(connection, due.one.start, due.why, counts, archived=archived)
     return True
 
 
@@ -108,7 +108,13 @@ def _counts(store: Store, one: Segment) -> dict[int, int]:
         return {version_id: int(count) for version_id, count in rows}
 
 
-def delete_over(store: Store, due: Due) -> None:
+class Changed(Exception):
+    """Records came for a segment after what was over in it was archived."""
+
+
+def delete_over(store: Store, due: Due, *, archived: bool = False) -> None:
+    """What was ``archived`` goes only as long as no other records come for that segment: they could be among it."""
+    expected = due.one.rows if archived else None
     for version_id, end in due.over.items():
         if clickhouse.is_it(store.engine):
             _delete_at_once(store, due, version_id, end)
@@ -116,7 +122,9 @@ def delete_over(store: Store, due: Due) -> None:
         size = LEAST_AT_ONCE * 10
         while True:
             began = time.monotonic()
-            if _delete_some(store, due, version_id, end, size) < size:
+            count = _delete_some(store, due, version_id, end, size, expected)
+            expected = expected - count if expected is not None else None
+            if count < size:
                 break
             spent = time.monotonic() - began
             size = max(LEAST_AT_ONCE, min(MOST_AT_ONCE, int(size * AIM_S / spent)))
@@ -134,15 +142,18 @@ def _delete_at_once(store: Store, due: Due, version_id: int, end: int) -> None:
             dropped.note(connection, due.one.start, due.why, {version_id: count})
 
 
-def _delete_some(store: Store, due: Due, version_id: int, end: int, most: int) -> int:
+def _delete_some(store: Store, due: Due, version_id: int, end: int, most: int, expected: int | None) -> int:
+    """How many. ``expected``: the segment must have so many before, else `Changed`."""
     t = table_named(due.one.name)
     older = t.alias()
     ids = select(older.c.id).where(older.c.version_id == literal(version_id), older.c.id < end).limit(most)
     with _next_to_write(store) as connection:
         count = connection.execute(delete(t).where(t.c.id.in_(ids))).rowcount
-        of_it = segment.c.start_id == due.one.start
-        connection.execute(segment.update().where(of_it).values(rows=segment.c.rows - count))
-        dropped.note(connection, due.one.start, due.why, {version_id: count})
+        of_it = segment.update().where(segment.c.start_id == due.one.start)
+        of_it = of_it if expected is None else of_it.where(segment.c.rows == expected)
+        if not connection.execute(of_it.values(rows=segment.c.rows - count)).rowcount:
+            raise Changed
+        dropped.note(connection, due.one.start, due.why, {version_id: count}, archived=expected is not None)
     return count
 
 

@@ -6,19 +6,21 @@ import time
 from datetime import timedelta
 
 from ..apis.queries import log_days
+from ..audit.actions import record
+from ..audit.models import Action
 from ..db import now, release, unit_of_work
 from ..runtime import runtime
+from .archive import archive_of, end_trouble, note_trouble, trouble_of
 from .completeness import judge
 from .days import close_days, forget_old_sums
 from .dropped import Dropped, forget, tell, untold
-from .retention import Due, Retention, all_of, begun, delete_over, drop_whole, due
-from .segments import oldest, size_bytes
+from .retention import Retention
+from .segments import size_bytes
 from .store import batch
+from .sweep import Sweep
 
 MB = 1_000_000
 WARN_AT = 0.8  # of the budget
-ROOM = 0.9  # so full it is after days were dropped for it
-MOST_TRIES = 3  # at a day that records keep coming for
 BATCHES_KEPT = timedelta(days=7)  # no sender repeats one after so long
 
 
@@ -46,31 +48,28 @@ def sum_up_days() -> int:
 
 
 def _drop_old_records() -> None:
-    config, store = runtime().config, runtime().logs
+    config = runtime().config
+    sweep = Sweep(runtime().logs, archive_of(config))
     kept = Retention(now(), config.logs_days, log_days())
-    release()  # deleting may take its time
-    found = (due(store, one.start, until, kept) for one, until in begun(store, kept.newest_end))
-    partly = [one for one in found if one and not (one.is_whole and drop_whole(store, one))]
-    if config.logs_budget_mb and used_bytes() > config.logs_budget_mb * MB:
-        _make_room(config.logs_budget_mb * MB * ROOM)
+    release()  # it may take its time
+    sweep.prepare()
+    partly = sweep.drop_days(kept)
+    budget = config.logs_budget_mb * MB
+    if budget and used_bytes() > budget:
+        sweep.make_room(budget)
     _forget_batches()  # after the days: on a full disk only they make room
     for one in partly:
-        _delete(one)
+        sweep.delete(one)
+    _tell_trouble(sweep.trouble)
 
 
-def _delete(one: Due) -> None:
-    if not one.is_whole:  # else records came for it just now, and it is the next run's
-        delete_over(runtime().logs, one)
-
-
-def _make_room(bytes_left: float) -> None:
-    store, tries = runtime().logs, 0
-    while used_bytes() > bytes_left and tries < MOST_TRIES:
-        with store.reading() as connection:
-            found = oldest(connection)
-        if found is None:
-            break
-        tries = 0 if drop_whole(store, all_of(store, found[0], "budget")) else tries + 1
+def _tell_trouble(reason: str) -> None:
+    """The overview shows it for as long as it lasts; the trail says when it began."""
+    if not reason:
+        end_trouble(runtime().logs)
+    elif note_trouble(runtime().logs, reason):
+        with unit_of_work():
+            record(Action.LOGS_NOT_ARCHIVED, None, name="request records", changes={"because": reason})
 
 
 def _tell() -> list[Dropped]:
@@ -96,3 +95,8 @@ def is_nearly_full() -> bool:
     """Whether the budget will soon make days go."""
     budget = runtime().config.logs_budget_mb * MB
     return bool(budget) and used_bytes() > budget * WARN_AT
+
+
+def unarchived_because() -> str:
+    """Why records that are over stay where they are; empty: there is no reason, or no archive."""
+    return trouble_of(runtime().logs) if runtime().config.logs_archive else ""
