@@ -26,7 +26,7 @@ from ..db import now, release
 from .formats import READERS, SUFFIXES, WRITERS, Row, fresh
 from .naming import Called
 from .retention import LOOK_S, Due
-from .segments import table_named
+from .segments import records_in
 from .store import Store, metadata
 
 PAGE = 2000
@@ -113,8 +113,9 @@ def stem_of(name: str) -> str:
 
 def rows_of(store: Store, due: Due) -> Iterator[Any]:
     """By id, page after page, so that no transaction stays open while a file is written."""
-    t = table_named(due.one.name)
-    query = select(*t.columns).order_by(t.c.id).limit(PAGE)
+    with store.reading() as connection:
+        t, within = records_in(connection, due.one)
+    query = select(*t.columns).where(within).order_by(t.c.id).limit(PAGE)
     if not due.is_whole:
         # + 0: by id all the same, and not sorted anew for each page
         query = query.where((t.c.version_id + 0).in_(due.over), t.c.id < max(due.over.values()))

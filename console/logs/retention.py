@@ -117,7 +117,7 @@ def delete_over(store: Store, due: Due, *, archived: bool = False) -> None:
     expected = due.one.rows if archived else None
     for version_id, end in due.over.items():
         if clickhouse.is_it(store.engine):
-            _delete_at_once(store, due, version_id, end)
+            _delete_at_once(store, due, version_id, end, archived)
             continue
         size = LEAST_AT_ONCE * 10
         while True:
@@ -131,7 +131,7 @@ def delete_over(store: Store, due: Due, *, archived: bool = False) -> None:
             time.sleep(spent)  # whoever writes has his turn
 
 
-def _delete_at_once(store: Store, due: Due, version_id: int, end: int) -> None:
+def _delete_at_once(store: Store, due: Due, version_id: int, end: int, archived: bool) -> None:
     """ClickHouse only marks them, and no writer waits for it."""
     with store.writing() as connection:
         t, within = records_in(connection, due.one)
@@ -139,7 +139,7 @@ def _delete_at_once(store: Store, due: Due, version_id: int, end: int) -> None:
         count = connection.scalar(select(func.count()).select_from(t).where(theirs)) or 0
         if count:
             connection.execute(delete(t).where(theirs))
-            dropped.note(connection, due.one.start, due.why, {version_id: count})
+            dropped.note(connection, due.one.start, due.why, {version_id: count}, archived=archived)
 
 
 def _delete_some(store: Store, due: Due, version_id: int, end: int, most: int, expected: int | None) -> int:
