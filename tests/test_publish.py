@@ -18,8 +18,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
+from console.accounts.models import Person
+from console.apis.actions import Choices, publish_version
 from console.apis.models import ApiVersion, Revision
 from console.db import db
+from console.errors import Refused
 from console.gateway.bundle import build
 from tests.conftest import ORDERS, SignIn, World, at_once, counts, trail
 
@@ -363,3 +366,39 @@ def test_developers_see_what_is_published(sign_in: SignIn, world: World, alice: 
     assert "Orders" in bob.get("/catalog").text
     assert bob.get("/catalog/orders/1.0.0").status_code == 200
     assert bob.get("/catalog/orders/2.0.0").status_code == 404
+
+
+class TestBodiesInTheLog:
+    def test_are_off_unless_chosen(self, app: Flask, live: FlaskClient) -> None:
+        assert (version(app).log_bodies, version(app).log_body_bytes) == (False, 2048)
+        assert "Not in the request log" in live.get(PAGE).text
+        assert "request log" not in live.get("/catalog/orders/1.0.0").text
+
+    def test_are_a_choice_that_is_published(self, app: Flask, live: FlaskClient) -> None:
+        chosen = CHOICES | {"log_bodies": "1", "log_body_bytes": "512", "edits": edits(live, f"{PAGE}/settings")}
+        assert live.post(f"{PAGE}/publish", data=chosen).location == PAGE
+        with app.app_context():
+            revision = db.session.scalars(select(Revision).order_by(Revision.number.desc())).first()
+            assert revision is not None
+            said = revision.content
+            assert (revision.number, said["log_bodies"], said["log_body_bytes"]) == (2, True, 512)
+        assert "the first 512 bytes" in live.get(PAGE).text
+        assert "The first 512 bytes of what you send" in live.get("/catalog/orders/1.0.0").text
+        form = live.get(f"{PAGE}/settings").text
+        assert re.search(r'name="log_bodies" value="1" checked', form)
+        assert re.search(r'name="log_body_bytes" type="number" value="512"', form)
+        assert "names, addresses and all the rest are not" in form
+
+    @pytest.mark.parametrize("size", ["0", "-1", "16385", "many"])
+    def test_of_an_impossible_size_are_refused(self, app: Flask, live: FlaskClient, size: str) -> None:
+        before = counts(app)
+        chosen = CHOICES | {"log_bodies": "1", "log_body_bytes": size, "edits": edits(live, f"{PAGE}/settings")}
+        assert live.post(f"{PAGE}/publish", data=chosen).status_code == 422
+        assert counts(app) == before
+
+    def test_of_an_impossible_size_are_refused_to_machines_too(self, app: Flask, world: World) -> None:
+        choices = Choices("http://127.0.0.1:9", "/orders/v1", ["key"], 900, log_bodies=True, log_body_bytes=16385)
+        with app.app_context():
+            found, alice = db.session.get_one(ApiVersion, world.version_id), db.session.get_one(Person, 1)
+            with pytest.raises(Refused, match="16384"):
+                publish_version(found, choices, edits=found.edits, by=alice)

@@ -27,6 +27,7 @@ from .models import Accepts, Api, ApiVersion, Dpop, Revision, State
 
 LONGEST_LOG_DAYS = 3650
 PATH = re.compile(r"(/[a-z0-9][a-z0-9._~-]*)+")
+MOST_BODY_BYTES = 16384  # of a call, in the request log; it travels with the record
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Choices:
     content_alg: str = "A256GCM"
     key_source: str = "managed"
     dpop: str = "optional"
+    log_bodies: bool = False
+    log_body_bytes: int = 2048
 
 
 def import_document(text: str, team: Team, *, by: Person, document: dict[str, Any] | None = None) -> ApiVersion:
@@ -196,6 +199,8 @@ def _check_profile(choices: Choices) -> None:
             raise Refused(f"Choose one of {', '.join(possible)}.", name)
     if choices.key_source != Source.MANAGED and choices.encryption_alg not in PUBLIC_ENCRYPTION:
         raise Refused("A shared secret cannot be the API's own public key. Choose another algorithm.", "encryption_alg")
+    if not 1 <= choices.log_body_bytes <= MOST_BODY_BYTES:
+        raise Refused(f"Between 1 and {MOST_BODY_BYTES} bytes of a body are kept.", "log_body_bytes")
     if not 60 <= choices.token_lifetime_s <= LONGEST_TOKEN_S:
         raise Refused(f"Tokens live between 1 and {LONGEST_TOKEN_S // 60} minutes.", "lifetime")
 

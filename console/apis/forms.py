@@ -22,7 +22,7 @@ from ..accounts.models import Team
 from ..credentials.algorithms import CURVES
 from ..db import now
 from ..web.forms import Form, plain_text
-from .actions import LONGEST_LOG_DAYS, Choices
+from .actions import LONGEST_LOG_DAYS, MOST_BODY_BYTES, Choices
 from .models import Accepts, ApiVersion
 
 ACCEPTS = [
@@ -75,6 +75,7 @@ class ImportForm(Form):
             raise ValidationError("Paste the document here.")
 
 
+USUAL_BODY_BYTES = Choices.log_body_bytes
 PROFILE = ("signing_alg", "encryption_alg", "encryption_curve", "content_alg", "key_source", "dpop")
 
 
@@ -102,6 +103,10 @@ class ChoicesForm(Form):
     content_alg = SelectField("Encryption of the content", choices=list(CONTENT_LABELS.items()), default="A256GCM")
     key_source = SelectField("Whose encryption key", choices=list(SOURCE_LABELS.items()), default="managed")
     dpop = SelectField("DPoP-bound tokens", choices=list(DPOP_LABELS.items()), default="optional")
+    log_bodies = BooleanField("Keep request and response bodies in the log")
+    log_body_bytes = IntegerField(
+        "Of each body", [Optional(), NumberRange(1, MOST_BODY_BYTES)], default=USUAL_BODY_BYTES
+    )
     edits = IntegerField(validators=[InputRequired()])
     anyway = BooleanField("Publish although the backend does not answer")
 
@@ -112,6 +117,8 @@ class ChoicesForm(Form):
             gateway_path=version.gateway_path or "",
             accepts=version.accepts,
             lifetime=version.token_lifetime_s // 60,
+            log_bodies=version.log_bodies,
+            log_body_bytes=version.log_body_bytes,
             edits=version.edits,
             **{name: getattr(version, name) for name in PROFILE},
         )
@@ -126,7 +133,15 @@ class ChoicesForm(Form):
         path = (self.gateway_path.data or "").rstrip("/")
         accepts = [a for a, _, _ in ACCEPTS if a in (self.accepts.data or [])]
         profile = {name: self[name].data for name in PROFILE}
-        return Choices(self.backend_url.data or "", path, list(accepts), (self.lifetime.data or 1) * 60, **profile)
+        return Choices(
+            self.backend_url.data or "",
+            path,
+            list(accepts),
+            (self.lifetime.data or 1) * 60,
+            log_bodies=self.log_bodies.data,
+            log_body_bytes=self.log_body_bytes.data or USUAL_BODY_BYTES,
+            **profile,
+        )
 
 
 class DeprecateForm(Form):

@@ -74,6 +74,8 @@ class ApiVersion(Model):
     content_alg: Mapped[str] = mapped_column(String(20), default="A256GCM")
     key_source: Mapped[str] = mapped_column(String(10), default="managed")  # credentials.models.Source
     dpop: Mapped[str] = mapped_column(String(10), default=Dpop.OPTIONAL)
+    log_bodies: Mapped[bool] = mapped_column(default=False)
+    log_body_bytes: Mapped[int] = mapped_column(default=2048)  # so much of each, from its beginning
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     published_at: Mapped[datetime | None]
