@@ -1,4 +1,7 @@
-"""Which operation of its document a call was: the template of its path, found the way OpenAPI 3.1 section 4.8.8 says."""
+"""Which operation of its document a call was: the template of its path, found the way OpenAPI 3.1 section 4.8.8 says.
+
+And the path as it may be kept: without the parameters that the document marks as sensitive.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,10 @@ from ..db import db
 from ..runtime import remembered, runtime
 from .models import ApiVersion, Revision
 from .openapi import operations
+from .sensitive import Sensitive, plain
 
 PARAMETER = re.compile(r"\{[^{}]*\}")
+Described = Callable[[int, str, str], tuple[str, str]]
 MOST_IN_A_PART = 3  # of more parameters a part is taken as any text: looking for them would take too long
 
 
@@ -33,6 +38,7 @@ class Templates:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.first = _Part()
+        self.sensitive = Sensitive.of(document)
         for operation in operations(document):
             self._add(operation.method.upper(), operation.path)
         self.find = lru_cache(maxsize=8192)(self._find)
@@ -77,21 +83,32 @@ def _look(here: _Part, parts: list[str], at: int, method: str) -> str:
     return ""
 
 
-def operation_finder() -> Callable[[int, str, str], str]:
-    """Finds the template of a call's path, in the revision that is served at this moment; empty for what it does not
-    describe."""
+def operation_finder() -> Described:
+    """Finds the template of a call's path, in the revision that is served at this moment, and the path as it may be kept.
+
+    The template is empty for what the document does not describe.
+    """
     served = remembered("served revisions", _served)
     known: dict[int, Templates] = {}
 
-    def find(version_id: int, method: str, path: str) -> str:
+    def find(version_id: int, method: str, path: str) -> tuple[str, str]:
         if version_id not in served:
-            return ""
+            return "", path
         revision_id, prefix = served[version_id]
         if version_id not in known:
             known[version_id] = _templates(revision_id)
-        return str(known[version_id].find(method, path.removeprefix(prefix)))
+        templates = known[version_id]
+        template = str(templates.find(method, path.removeprefix(prefix)))
+        return template, _kept_path(templates.sensitive, path, prefix, template) if templates.sensitive.paths else path
 
     return find
+
+
+def _kept_path(sensitive: Sensitive, path: str, prefix: str, template: str) -> str:
+    read = path if template else plain(path)
+    before = len(prefix) if f"{read}/".lower().startswith(f"{prefix}/".lower()) else 0
+    inner = read[before:]
+    return path if (kept := sensitive.path(inner, template)) == inner else read[:before] + kept
 
 
 def _served() -> dict[int, tuple[int, str]]:

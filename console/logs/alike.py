@@ -50,6 +50,10 @@ def rows(make: Normaliser, columns: dict[str, Column], count: int) -> list[Row]:
     methods = made("method", lambda column: few(column, _method), "?")
     callers = made("client_address", addresses)
     versions = [known or make.version_of(path) for known, path in zip(made("version_id", list, 0), paths, strict=True)]
+    found = [
+        make.described(version, method, path) if version else ("", path)
+        for version, method, path in zip(versions, methods, paths, strict=True)
+    ]
     return list(
         zip(
             _within(make, times(columns["at"])),
@@ -59,7 +63,7 @@ def rows(make: Normaliser, columns: dict[str, Column], count: int) -> list[Row]:
             made("credential", lambda column: texts(column, 10)),
             made("jti", lambda column: texts(column, 64)),
             methods,
-            paths,
+            [path for _, path in found],
             few(columns["status"], status_of),
             made("duration_us", list, 0),
             made("backend_us", list, -1),
@@ -70,10 +74,7 @@ def rows(make: Normaliser, columns: dict[str, Column], count: int) -> list[Row]:
             made("user_agent", lambda column: few(column, _common)),
             made("reason", lambda column: few(column, _common)),
             made("trace_id", traces),
-            [
-                make.operation_of(version, method, path)[:200] if version else ""
-                for version, method, path in zip(versions, methods, paths, strict=True)
-            ],
+            [operation[:200] for operation, _ in found],
             few(callers, make.country_of),
             strict=True,
         )

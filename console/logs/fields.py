@@ -23,7 +23,7 @@ WORD = re.compile(r"[^,:;\s]+")
 APACHE_TIME = re.compile(r"\d{2}/[A-Z][a-z]{2}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}")
 TRACE_ID = re.compile(r"(?:^|-)(?!0{32})([0-9a-f]{32})(?:-|$)")  # alone, or in a `traceparent`
 VersionOf = Callable[[str], int]
-OperationOf = Callable[[int, str, str], str]
+Described = Callable[[int, str, str], tuple[str, str]]  # operation, and the path as it may be kept
 Said = dict[str, Any]
 
 
@@ -35,14 +35,9 @@ class Normaliser:
     """Makes the rows of one batch: of one node, at one time."""
 
     def __init__(
-        self, node_id: int, version_of: VersionOf, operation_of: OperationOf, country_of: Callable[[str], str]
+        self, node_id: int, version_of: VersionOf, described: Described, country_of: Callable[[str], str]
     ) -> None:
-        self.node_id, self.version_of, self.operation_of, self.country_of = (
-            node_id,
-            version_of,
-            operation_of,
-            country_of,
-        )
+        self.node_id, self.version_of, self.described, self.country_of = node_id, version_of, described, country_of
         self.clock = time.time_ns() // 1000
 
     def row(
@@ -70,6 +65,7 @@ class Normaliser:
         method = text(method, 12).upper() or "?"
         version_id = version_id or self.version_of(path)
         address = WITH_PORT.sub(r"\1\2", text(client_address, 60))[:45]
+        operation, path = self.described(version_id, method, path) if version_id else ("", path)
         return (
             self._at_us(at),
             self.node_id,
@@ -89,7 +85,7 @@ class Normaliser:
             scrub_common(text(user_agent, 200)),
             scrub_common(text(reason, 200)),
             trace(trace_id),
-            self.operation_of(version_id, method, path)[:200] if version_id else "",
+            operation[:200],
             self.country_of(address),
         )
 

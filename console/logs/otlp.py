@@ -67,6 +67,7 @@ def _row(record: Any, make: Normaliser) -> Row:
     path, method = clean_path(said.get("url.path", "")), _text(said, "http.request.method", 12) or "?"
     address = _text(said, "client.address", 45)
     version_id = _number(said, "gatewright.version") or make.version_of(path)
+    operation, path = make.described(version_id, method, path) if version_id else ("", path)
     return (
         at_us,
         make.node_id,
@@ -86,7 +87,7 @@ def _row(record: Any, make: Normaliser) -> Row:
         scrub_common(_text(said, "user_agent.original", 200)),
         scrub_common(_text(said, "gatewright.reason", 200) or _text(said, "gatewright.details", 200)),
         record.trace_id.hex() or trace(said.get("gatewright.traceparent")),
-        make.operation_of(version_id, method, path)[:200] if version_id else "",
+        operation[:200],
         make.country_of(address),
     )
 
