@@ -195,3 +195,21 @@ class TestPage:
         assert [int(number) for number in found] == [letter.id for letter in letters(app)][::-1]
         for before in ("x", "-1", "0", "9" * 30):
             assert alice.get(f"/logs/rejected?before={before}").status_code in (200, 400)
+
+
+@pytest.mark.parametrize(
+    ("said", "gone"),
+    [
+        ('password: "s3cr3t"', "s3cr3t"), ("token = 's3cr3t'", "s3cr3t"), ('{"token":"a\\"s3cr3t"}', "s3cr3t"),
+        ('<user password="s3cr3t"/>', "s3cr3t"), ("x\ncookie: s3cr3t", "s3cr3t"), ('login(secret: "s3cr3t")', "s3cr3t"),
+    ],
+)  # fmt: skip
+def test_secrets_in_texts_of_other_kinds(said: str, gone: str) -> None:
+    assert gone not in scrub_text(said)
+
+
+@pytest.mark.parametrize("name", ["gatewright.request_body", "http.response.body", "http.request.body.content", "body"])
+def test_bodies_of_what_is_rejected_are_not_kept(app: Flask, node: str, name: str) -> None:
+    push(app, node, a_batch(a_record(code="x", **{name: "data:text/plain;base64,aGVsbG8="})))
+    send(app, node, "/ingest/json", nginx(status="x") | {name: "aGVsbG8="})
+    assert ["aGVsbG8" in letter.text for letter in letters(app)] == [False, False]

@@ -12,6 +12,7 @@ import orjson
 GONE = "[scrubbed]"
 MOST_LEVELS = 12
 MOST_MEMBERS = 200  # of one object or array
+MOST_NAMES = 1000  # that one text is searched for
 LONGEST = 4000  # of one text: more is not kept of a record, so more is not looked at
 _WORDS = (
     "authori[sz]ation|cookie|api[-_]?key|apikey|key|token|secret|passw|pwd|credential|session|signature|jwt|assertion"
@@ -20,7 +21,9 @@ _WORDS = (
 _ALONE = "code|pass|pin|sid|sig|otp|code_verifier"
 NAME = re.compile(rf"(?:{_WORDS})|^(?:{_ALONE})$", re.IGNORECASE)
 # whole messages, as Tyk (base64), APISIX and Kong can be told to log them: what is in there nobody knows
-MESSAGE = re.compile(r"^(?:raw_?re(?:quest|sponse)|(?:req(?:uest)?|resp(?:onse)?)?_?body|body_file)$", re.IGNORECASE)
+MESSAGE = re.compile(
+    r"(?:^|\.)(?:raw_?re(?:quest|sponse)|(?:req(?:uest)?|resp(?:onse)?)?_?body(?:\.content)?|body_file)$", re.IGNORECASE
+)
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # by their look: ours, JWTs (signed or encrypted) and what follows the name of a scheme
@@ -30,17 +33,36 @@ _SHAPES = re.compile(
 )
 _HINTS = ("eyJ", "gw", " ", "+", "%20", "\t")  # without any of these there is none of them
 _USERINFO = re.compile(r"(?<=://)[^/\s@\"'\\]+@")
-_NAMED = rf"[\w.\[\]-]*(?:{_WORDS})[\w.\[\]-]*|{_ALONE}"
-_QUERY = re.compile(
-    rf"([?&;\s\"']|%3F|%26|^)({_NAMED})(=|%3D)[^&;\s\"'\\<>%]*(?:%(?!26|3B)[^&;\s\"'\\<>%]*)*", re.IGNORECASE
-)
-# of JSON (escaped once or oftener, and cut short, too) and of header lines
-_PAIR = re.compile(
-    rf"(\\{{0,7}}[\"'](?:{_NAMED})\\{{0,7}}[\"']\s*[:=]\s*)"
-    r"(?:\[[^\]]*\]?|\{[^}]*\}?|(?P<q>\\{0,7}[\"'])(?:(?!(?P=q)).)*(?:(?P=q))?|[^,}\]\s]+)",
-    re.IGNORECASE | re.DOTALL,
-)
-_HEADER = re.compile(rf"((?:^|[\s\"'])(?:{_NAMED})\s*:\s*)(?![\s\"'\\])[^\r\n\"]*", re.IGNORECASE)
+_NAMED = rf"(?=[\w.\[\]-]*?(?:{_WORDS}))[\w.\[\]-]++|{_ALONE}"  # linear, whatever the text
+Also = frozenset[str]  # names of secrets besides the usual ones
+
+
+@lru_cache(maxsize=64)
+def _patterns(also: Also) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What a secret is found by in a text, each with what is put there instead."""
+    named = "|".join([_NAMED, *map(re.escape, sorted(also)[:MOST_NAMES])])
+    return (
+        # of JSON (escaped once or oftener, and cut short, too), of YAML, XML and GraphQL, and of header lines
+        (
+            re.compile(
+                rf"(\\{{0,7}}[\"'](?:{named})\\{{0,7}}[\"']\s*[:=]\s*|(?<![\w.\[\]\"'-])(?:{named})\s*[:=]\s*(?=[\"']))"
+                r"(?:\[[^\]]*\]?|\{[^}]*\}?|(?P<q>\\{0,7}[\"'])(?:(?!(?P=q))(?:\\.|.))*(?:(?P=q))?|[^,}\]\s]+)",
+                re.IGNORECASE | re.DOTALL,
+            ),
+            rf"\1{GONE}",
+        ),
+        (
+            re.compile(rf"((?:^|[\s\"'])(?:{named})\s*:\s*)(?![\s\"'\\])[^\r\n\"]*", re.IGNORECASE | re.MULTILINE),
+            rf"\1{GONE}",
+        ),
+        (
+            re.compile(
+                rf"([?&;\s\"']|%3F|%26|^)({named})(=|%3D)[^&;\s\"'\\<>%]*(?:%(?!26|3B)[^&;\s\"'\\<>%]*)*",
+                re.IGNORECASE | re.MULTILINE,
+            ),
+            rf"\1\2\3{GONE}",
+        ),
+    )
 
 
 def storable(text: str) -> str:
@@ -50,11 +72,11 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def scrub_text(text: str) -> str:
+def scrub_text(text: str, also: Also = frozenset(), longest: int = LONGEST) -> str:
     """Any text, of which nobody knows what it was meant to be."""
-    text = _PAIR.sub(rf"\1{GONE}", text[:LONGEST])
-    text = _HEADER.sub(rf"\1{GONE}", text)
-    text = _QUERY.sub(rf"\1\2\3{GONE}", text)
+    text = text[:longest]
+    for pattern, instead in _patterns(also):
+        text = pattern.sub(instead, text)
     return scrub_value(_USERINFO.sub(f"{GONE}@", text))
 
 
@@ -81,12 +103,12 @@ def scrub(value: Any, levels: int = MOST_LEVELS) -> Any:
 
 
 def _member(name: str, value: Any, around: dict[str, Any], levels: int) -> Any:
-    if MESSAGE.match(name):
-        return "[left out]"
     if name == "value":  # a pair, as OTLP writes it (`key`) and others do (`name`)
         name = str(around.get("key", around.get("name", "")))[:200]
     elif name == "key" and "value" in around:
         name = ""
+    if MESSAGE.search(name):
+        return "[left out]"
     is_status = isinstance(value, int) and 0 <= value < 1000  # `code` is a name of that, too
     return GONE if NAME.search(name) and not is_status else scrub(value, levels - 1)
 
