@@ -28,6 +28,10 @@ def test_every_name_is_there() -> None:
         flat.CLIENTS,
         flat.SENT,
         flat.RECEIVED,
+        flat.REQUEST_BODIES,
+        flat.REQUEST_TYPES,
+        flat.RESPONSE_BODIES,
+        flat.RESPONSE_TYPES,
     )
     names = [name for table in tables for name in table] + [name for name, _ in (*flat.DURATIONS, *flat.BACKENDS)]
     assert [name for name in names if f"`{name}`" not in TEXT] == []

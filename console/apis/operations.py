@@ -1,6 +1,6 @@
 """Which operation of its document a call was: the template of its path, found the way OpenAPI 3.1 section 4.8.8 says.
 
-And the path as it may be kept: without the parameters that the document marks as sensitive.
+And what of the call may be kept: neither parameters nor members of bodies that the document marks as sensitive.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from ..db import db
 from ..runtime import remembered, runtime
-from .models import ApiVersion, Revision
+from .models import ApiVersion, Revision, State
 from .openapi import operations
 from .sensitive import Sensitive, plain
 
@@ -109,6 +109,31 @@ def _kept_path(sensitive: Sensitive, path: str, prefix: str, template: str) -> s
     before = len(prefix) if f"{read}/".lower().startswith(f"{prefix}/".lower()) else 0
     inner = read[before:]
     return path if (kept := sensitive.path(inner, template)) == inner else read[:before] + kept
+
+
+@dataclass(frozen=True)
+class BodyRules:
+    """How the bodies of a version's calls are kept: so much of each, without what is sensitive."""
+
+    most_bytes: int
+    sensitive: Sensitive
+
+
+def body_rules() -> dict[int, BodyRules]:
+    """Of the versions that keep any."""
+    return remembered("body rules", _body_rules)
+
+
+def _body_rules() -> dict[int, BodyRules]:
+    query = select(ApiVersion.id, ApiVersion.log_body_bytes, Revision.id).join(
+        Revision, Revision.version_id == ApiVersion.id
+    )
+    query = query.where(
+        ApiVersion.log_bodies,
+        Revision.number == ApiVersion.revision,
+        ApiVersion.state.in_((State.PUBLISHED, State.DEPRECATED)),
+    )
+    return {row[0]: BodyRules(row[1], _templates(row[2]).sensitive) for row in db.session.execute(query)}
 
 
 def _served() -> dict[int, tuple[int, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import flat
 from .bodies import Batch
 from .decoded import of_objects
-from .fields import Normaliser, Said, first, header, part, us
+from .fields import Normaliser, Said, first, header, part, sent, us
 from .writer import Row
 
 MS = 1000
@@ -37,4 +37,5 @@ def row(said: Said, make: Normaliser) -> Row:
         user_agent=header(headers, "user-agent"),
         client_id=part(said, "consumer").get("username"),
         trace_id=header(headers, "traceparent"),
+        bodies=lambda: (sent(request), sent(response)),
     )

@@ -15,7 +15,7 @@ import orjson
 import structlog
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
-from ..apis.operations import operation_finder
+from ..apis.operations import body_rules, operation_finder
 from ..apis.queries import version_finder
 from ..db import AWAY
 from ..gateway.endpoints import pushing_node
@@ -102,7 +102,7 @@ def _read(asked: Asked, node_id: int, form: str, decode: Decode) -> tuple[Batch,
     """A body of which nothing can be read is refused, and still seen in the console: senders throw it away."""
     body = asked.body(LARGEST_BYTES)
     try:
-        make = Normaliser(node_id, version_finder(), operation_finder(), country_finder())
+        make = Normaliser(node_id, version_finder(), operation_finder(), country_finder(), body_rules())
         plain = inflate(body, asked.header("Content-Encoding").strip().lower())
         return decode(plain, make), _name_of(asked, node_id, plain)
     except Undecodable as problem:

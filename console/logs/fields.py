@@ -9,7 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from ..apis.operations import BodyRules
+from .call_bodies import Sent, WithBodies, kept, media_type
 from .scrub import scrub_common, scrub_value, storable
+from .store import COLUMNS
 from .writer import Row
 
 LARGEST_NUMBER = 2**31 - 1  # of an integer column
@@ -19,12 +22,15 @@ LONGEST_TIME, LONGEST_NUMBER = 40, 32
 UNITS = ((1e11, 1e6), (1e14, 1e3), (1e17, 1), (1e20, 1e-3))  # of a time below that size, in microseconds
 PATH_END = re.compile(r"[?#;]|%3[Ff]")
 WITH_PORT = re.compile(r"^(?:([\d.]+)|\[(.+)\]):\d+$")
+VERSION, METHOD, OPERATION = map(COLUMNS.index, ("version_id", "method", "operation"))
 WORD = re.compile(r"[^,:;\s]+")
 APACHE_TIME = re.compile(r"\d{2}/[A-Z][a-z]{2}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}")
 TRACE_ID = re.compile(r"(?:^|-)(?!0{32})([0-9a-f]{32})(?:-|$)")  # alone, or in a `traceparent`
 VersionOf = Callable[[str], int]
 Described = Callable[[int, str, str], tuple[str, str]]  # operation, and the path as it may be kept
+Rules = dict[int, BodyRules]
 Said = dict[str, Any]
+Bodies = Callable[[], tuple[Sent | None, Sent | None]]  # of the request and of the response
 
 
 class Bad(ValueError):
@@ -35,9 +41,16 @@ class Normaliser:
     """Makes the rows of one batch: of one node, at one time."""
 
     def __init__(
-        self, node_id: int, version_of: VersionOf, described: Described, country_of: Callable[[str], str]
+        self,
+        node_id: int,
+        version_of: VersionOf,
+        described: Described,
+        country_of: Callable[[str], str],
+        rules: Rules | None = None,
     ) -> None:
+        """``rules``: of the versions whose calls' bodies are kept."""
         self.node_id, self.version_of, self.described, self.country_of = node_id, version_of, described, country_of
+        self.rules = rules or {}
         self.clock = time.time_ns() // 1000
 
     def row(
@@ -60,13 +73,14 @@ class Normaliser:
         reason: Any = "",
         trace_id: Any = "",
         version_id: int = 0,
+        bodies: Bodies | None = None,
     ) -> Row:
         path = clean_path(path)
         method = text(method, 12).upper() or "?"
         version_id = version_id or self.version_of(path)
         address = WITH_PORT.sub(r"\1\2", text(client_address, 60))[:45]
         operation, path = self.described(version_id, method, path) if version_id else ("", path)
-        return (
+        row = (
             self._at_us(at),
             self.node_id,
             version_id,
@@ -87,6 +101,17 @@ class Normaliser:
             trace(trace_id),
             operation[:200],
             self.country_of(address),
+        )
+        return self.with_bodies(row, *bodies()) if bodies and version_id in self.rules else row
+
+    def with_bodies(self, row: Row, request: Sent | None, response: Sent | None) -> Row:
+        """Of a version that keeps them."""
+        rules, method, template = self.rules[row[VERSION]], row[METHOD], row[OPERATION]
+        whole = rules.sensitive.whole
+        return WithBodies.of(
+            row,
+            kept(request, rules, (method, template, "request") in whole),
+            kept(response, rules, (method, template, "response") in whole),
         )
 
     def _at_us(self, value: Any) -> int:
@@ -217,3 +242,15 @@ def header(headers: Said, name: str) -> Any:
     """Of headers that a sender may or may not have written in lower case."""
     found = first(headers, name, name.title())
     return found[0] if isinstance(found, list) and found else found
+
+
+def sent(message: Said) -> Sent | None:
+    """The body of a request or response that was put down with its headers."""
+    headers = part(message, "headers")
+    return sent_as(message.get("body"), header(headers, "content-type"), header(headers, "content-encoding"))
+
+
+def sent_as(body: Any, content_type: Any, encoding: Any = "") -> Sent | None:
+    if body in (None, "", "-"):
+        return None
+    return Sent(body, media_type(content_type), text(encoding, 20).lower())

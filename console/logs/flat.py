@@ -9,8 +9,9 @@ from typing import Any
 
 from . import alike
 from .bodies import Batch
+from .call_bodies import Sent
 from .decoded import line_within, of_objects
-from .fields import Bad, Normaliser, Said, first, header, number, part, text, us
+from .fields import Bad, Normaliser, Said, first, header, number, part, sent_as, text, us
 from .writer import Row
 
 S, MS = 1_000_000, 1000
@@ -38,6 +39,11 @@ CLIENTS = ("client_id", "gatewright.client_id", "consumer", "remote_user")
 SENT = ("response_bytes", "http.response.body.size", "bytes_sent", "body_bytes_sent", "size")
 RECEIVED = ("request_bytes", "http.request.body.size", "request_length", "bytes_received", "bytes_read")
 VERSIONS = ("gatewright.version",)
+REQUEST_BODIES = ("request_body", "http.request.body.content", "http.request.body", "request.body", "req_body")
+RESPONSE_BODIES = ("response_body", "http.response.body.content", "http.response.body", "response.body", "resp_body")
+BODIES = {*REQUEST_BODIES, *RESPONSE_BODIES}
+REQUEST_TYPES = ("request_content_type", "http.request.header.content-type", "http_content_type", "content_type")
+RESPONSE_TYPES = ("response_content_type", "http.response.header.content-type", "sent_http_content_type")
 # what one of it is in microseconds
 DURATIONS = (
     ("duration_us", 1), ("gatewright.duration_us", 1), ("duration_ms", MS), ("latency_ms", MS), ("duration_s", S),
@@ -65,7 +71,7 @@ def decode(body: bytes, make: Normaliser) -> Batch:
 
 def rows(names: set[str], objects: list[Said], make: Normaliser) -> list[Row] | None:
     """What `row` makes of each, for plain ones that name the same values; None when one of them needs a closer look."""
-    if len(objects) < FEW or names & ODD:
+    if len(objects) < FEW or names & ODD or (make.rules and names & BODIES):
         return None
     try:
         found = {name: _column(objects, [n for n in known if n in names]) for name, known in SAID.items()}
@@ -128,6 +134,14 @@ def row(said: Said, make: Normaliser, at: Any = None) -> Row:
         reason=first(said, "gatewright.reason", "response_code_details"),
         trace_id=first(said, *TRACES),
         version_id=number(first(said, *VERSIONS), "gatewright.version"),
+        bodies=lambda: bodies(said),
+    )
+
+
+def bodies(said: Said) -> tuple[Sent | None, Sent | None]:
+    return (
+        sent_as(first(said, *REQUEST_BODIES), first(said, *REQUEST_TYPES)),
+        sent_as(first(said, *RESPONSE_BODIES), first(said, *RESPONSE_TYPES)),
     )
 
 

@@ -58,4 +58,5 @@ def _of_apisix(event: Said, at: object, make: Normaliser) -> Row:
         request_id=header(part(event, "response_headers"), "x-request-id") or header(headers, "x-request-id"),
         client_address=event.get("client_ip"),
         user_agent=header(headers, "user-agent"),
+        bodies=lambda: flat.bodies(event),
     )

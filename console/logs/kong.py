@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .bodies import Batch
 from .decoded import of_objects
-from .fields import Bad, Normaliser, Said, first, header, part, us
+from .fields import Bad, Normaliser, Said, first, header, part, sent, us
 from .writer import Row
 
 MS = 1000
@@ -36,4 +36,5 @@ def row(said: Said, make: Normaliser) -> Row:
         client_id=first(consumer, "custom_id", "username", "id"),
         trace_id=part(said, "trace_id").get("w3c") or header(headers, "traceparent"),
         credential="key" if part(said, "authenticated_entity") else "",
+        bodies=lambda: (sent(request), sent(response)),
     )

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from .bodies import Batch, Undecodable, check_count
+from .call_bodies import Sent, from_gateway
 from .fields import LARGEST_NUMBER, LATEST_US, OLDEST_US, Bad, Normaliser, clean_path, trace, us
 from .scrub import scrub_common
 from .writer import Row
@@ -68,7 +69,7 @@ def _row(record: Any, make: Normaliser) -> Row:
     address = _text(said, "client.address", 45)
     version_id = _number(said, "gatewright.version") or make.version_of(path)
     operation, path = make.described(version_id, method, path) if version_id else ("", path)
-    return (
+    row = (
         at_us,
         make.node_id,
         version_id,
@@ -89,6 +90,14 @@ def _row(record: Any, make: Normaliser) -> Row:
         record.trace_id.hex() or trace(said.get("gatewright.traceparent")),
         operation[:200],
         make.country_of(address),
+    )
+    return make.with_bodies(row, *_bodies(said)) if version_id in make.rules else row
+
+
+def _bodies(said: dict[str, str]) -> tuple[Sent | None, Sent | None]:
+    return (
+        from_gateway(said.get("gatewright.request_body", ""), _number(said, "http.request.body.size")),
+        from_gateway(said.get("gatewright.response_body", ""), _number(said, "http.response.body.size")),
     )
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, delete, func, literal, select
 
-from . import clickhouse, dropped
+from . import body_tables, clickhouse, dropped
 from .segments import Segment, catalogue, drop, records_in, table_named, with_ends
 from .store import DAY_IDS, LAST_ID, Store, id_at, segment
 
@@ -148,6 +148,7 @@ def _delete_some(store: Store, due: Due, version_id: int, end: int, most: int, e
     older = t.alias()
     ids = select(older.c.id).where(older.c.version_id == literal(version_id), older.c.id < end).limit(most)
     with _next_to_write(store) as connection:
+        body_tables.forget(connection, due.one.name, ids)
         count = connection.execute(delete(t).where(t.c.id.in_(ids))).rowcount
         of_it = segment.update().where(segment.c.start_id == due.one.start)
         of_it = of_it if expected is None else of_it.where(segment.c.rows == expected)

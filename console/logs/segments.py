@@ -133,6 +133,11 @@ def _create(connection: Connection, name: str, start: int, end: int) -> None:
     connection.execute(text(f"ALTER TABLE {FIRST} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})"))
 
 
+def holding(connection: Connection, record_id: int) -> Segment | None:
+    """The one that a record with this id is in, if it is there."""
+    return next((one for one, end in with_ends(connection) if one.start <= record_id < end), None)
+
+
 def with_ends(connection: Connection) -> list[tuple[Segment, int]]:
     """Oldest first, each with the lowest id that it does not hold."""
     known = catalogue(connection)
@@ -148,6 +153,7 @@ def drop(connection: Connection, one: Segment) -> bool:
     if connection.execute(as_read).rowcount == 0:
         return False
     connection.execute(text(f"DROP TABLE {one.name}"))
+    connection.execute(text(f"DROP TABLE IF EXISTS {one.name}_body"))
     return True
 
 
@@ -173,7 +179,8 @@ def size_bytes(connection: Connection) -> int:
         )
         return int((pages - free) * size)
     query = text(
-        "SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0) FROM pg_inherits WHERE inhparent = :t ::regclass"
+        "SELECT sum(pg_total_relation_size(inhrelid) + coalesce(pg_total_relation_size(to_regclass(inhrelid::regclass || '_body')), 0))"
+        " FROM pg_inherits WHERE inhparent = :t ::regclass"
     )
     return int(connection.scalar(query, {"t": FIRST}) or 0)
 

@@ -20,6 +20,8 @@ from ..web.forms import sent_twice
 from ..web.htmx import render
 from ..web.zones import local
 from . import actions, explain, filters, letters, queries, search
+from .body_tables import bodies_of
+from .call_bodies import Body
 from .completeness import gaps
 from .facets import facets
 from .filters import FILTERS, Asked
@@ -130,9 +132,17 @@ def _record(record_id: int, only: Application | None) -> Response:
         only=only,
         here=here,
         related=_related(found, here),
+        bodies=_bodies(record_id) if me().may(P.READ_LOGS) or (only and only.team_id in me().team_ids) else [],
     )
     note_reading(row["application"] or row["version"], me(), {"record": str(record_id), "filters": _filters_before()})
     return page
+
+
+def _bodies(record_id: int) -> list[tuple[str, Body]]:
+    with runtime().logs.reading() as connection:
+        request_body, response_body = bodies_of(connection, record_id)
+    named = (("Request body", request_body), ("Response body", response_body))
+    return [(title, body) for title, body in named if body.note]
 
 
 def _related(record: Any, here: str) -> list[tuple[str, str]]:

@@ -24,7 +24,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from ..db import AWAY
-from . import clickhouse, letters, rollups
+from . import body_tables, clickhouse, letters, rollups
+from .body_tables import Bodies
+from .call_bodies import WithBodies
 from .completeness import note_received
 from .segments import place
 from .store import COLUMNS, EPOCH_US, FIRST, SEQUENCE_BITS, Store, batch, record
@@ -171,12 +173,15 @@ class Writer:
         if not rows:
             return
         if clickhouse.is_it(connection):
+            spread = rows
             numbered = clickhouse.numbered(rows, self.sequence)
         else:
-            rows = self._spread(rows)
-            numbered = [((row[0] - EPOCH_US) << SEQUENCE_BITS | self._next(), *row[1:]) for row in rows]
-        insert_rows(connection, numbered)
-        rollups.add(connection, rows)
+            spread = self._spread(rows)
+            numbered = [((row[0] - EPOCH_US) << SEQUENCE_BITS | self._next(), *row[1:]) for row in spread]
+        pairs = zip(rows, numbered, strict=True)  # they are in the same order now
+        bodies = {new[0]: (row.request, row.response) for row, new in pairs if type(row) is WithBodies}
+        insert_rows(connection, numbered, bodies)
+        rollups.add(connection, spread)
 
     def _spread(self, rows: list[Row]) -> list[Row]:
         """By time. A microsecond has 4096 numbers: what comes after that many in this order is moved on by one."""
@@ -205,8 +210,8 @@ class Writer:
             connection.execute(batch.insert(), [dict(zip(batch.columns.keys(), one, strict=True)) for one in noted])
 
 
-def insert_rows(connection: Connection, rows: list[Row]) -> None:
-    """Rows that begin with their id, in the tables of their days."""
+def insert_rows(connection: Connection, rows: list[Row], bodies: Bodies | None = None) -> None:
+    """Rows that begin with their id, in the tables of their days; beside them the bodies of those that have any."""
     rows.sort(key=itemgetter(0))
     if clickhouse.is_it(connection):
         clickhouse.insert(connection, record, rows)
@@ -216,6 +221,8 @@ def insert_rows(connection: Connection, rows: list[Row]) -> None:
             _insert_many(connection, name, part)
         else:
             _copy(connection, part)
+        if bodies and (theirs := {row[0]: bodies[row[0]] for row in part if row[0] in bodies}):
+            body_tables.keep(connection, name, theirs)
 
 
 def _insert_many(connection: Connection, name: str, rows: list[Row]) -> None:
