@@ -33,9 +33,10 @@ PLAIN = (
 
 
 def make() -> Normaliser:
-    return Normaliser(
-        1, lambda path: len(path) % 5, lambda version, method, path: f"{version} {method} {path}", lambda ip: ip[:2]
-    )
+    def described(version: int, method: str, path: str) -> tuple[str, str]:
+        return f"{version} {method} {path}", path.replace("7", "[7]")
+
+    return Normaliser(1, lambda path: len(path) % 5, described, lambda ip: ip[:2])
 
 
 def one_by_one(objects: list[Any], made: Normaliser) -> list[Row] | None:
