@@ -4,11 +4,12 @@ It names no Envoy: the agent beside the node renders it (`console.gateway.envoy`
 
     {"generation": 7, "issuer": url, "jwks": {...}, "revoked": [jti...],
      "versions": [{"id", "name", "path", "state", "backend", "accepts", "audience", "operations", "headers",
-                   "ended_clients", "detail", "dpop", "keeps", "closures", "secrets"}]}
+                   "ended_clients", "detail", "dpop", "keeps", "closures", "secrets", "body_bytes"}]}
 
 ``dpop``: off, optional or required. ``keeps``: the backend gets the credential as the caller sent it. ``closures``: how
 often an encryption key of this version was revoked; what a node remembers from before then is void. ``secrets``: the HS256
 keys (JWK) that this version's tokens are signed with, instead of the published ones; nothing for all others.
+``body_bytes``: so much of request and response bodies goes with the record of a call; 0 for nearly all.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def _version(version: ApiVersion, ended: list[str], closures: int) -> dict[str, 
         "keeps": version.key_source != Source.MANAGED and version.takes(Accepts.ENCRYPTED),
         "closures": closures,
         "secrets": [secret_jwk(key) for key in shared_secrets(version.id)] if needs_secret else [],
+        "body_bytes": version.log_body_bytes if version.log_bodies and state != "retired" else 0,
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..apis.operations import BodyRules
+from . import cut_json
 from .masking import Mask, kind_of
 from .scrub import GONE, storable
 
@@ -40,10 +41,12 @@ class Body(NamedTuple):
 
     @property
     def readable(self) -> str:
-        """JSON with its members below each other."""
+        """JSON with its members below each other, also where it was cut."""
+        if self.text[:1] not in ("{", "["):
+            return self.text
         try:
-            return orjson.dumps(orjson.loads(self.text), option=orjson.OPT_INDENT_2).decode()
-        except (orjson.JSONDecodeError, TypeError):
+            return orjson.dumps(cut_json.read(self.text), option=orjson.OPT_INDENT_2).decode()
+        except (ValueError, TypeError):
             return self.text
 
 

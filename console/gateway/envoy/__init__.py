@@ -48,7 +48,6 @@ class Rendered:
 def render(bundle: dict[str, Any], place: Place) -> Rendered:
     versions = [version(v) for v in bundle["versions"]]
     boot = bootstrap(place.name, Origin.parse(place.console), place.directory, place.admin_socket, place.ca_file)
-    lua = (Path(__file__).parent / "credential.lua").read_text()
     gateway = listener(
         place.name,
         place.host,
@@ -56,8 +55,9 @@ def render(bundle: dict[str, Any], place: Place) -> Rendered:
         place.directory / "rds.json",
         bundle["issuer"],
         {REQUIREMENT: bundle["jwks"]} | {v.requirement: {"keys": list(v.secrets)} for v in versions if v.secrets},
-        lua,
+        script("credential"),
         "gatewright",
+        script("bodies") if any(v.body_bytes for v in versions) else "",
     )
     table = routes(versions, bundle["revoked"])
     backends, token = clusters(versions, place.ca_file), secret(place.credential)
@@ -69,6 +69,10 @@ def render(bundle: dict[str, Any], place: Place) -> Rendered:
         "rds.json": discovery(table, version=number),
     }
     return Rendered(files, boot, fold(boot, gateway, backends, table, token))
+
+
+def script(name: str) -> str:
+    return (Path(__file__).parent / f"{name}.lua").read_text()
 
 
 def version(said: dict[str, Any]) -> Version:
@@ -91,6 +95,7 @@ def version(said: dict[str, Any]) -> Version:
         keeps=said.get("keeps", False),
         closures=said.get("closures", 0),
         secrets=tuple(said.get("secrets", ())),
+        body_bytes=said.get("body_bytes", 0),
     )
 
 

@@ -33,6 +33,7 @@ ONE_BEARER = r"(?i:bearer) +[A-Za-z0-9_.-]+"
 
 # names of the HTTP filters = keys of typed_per_filter_config
 CREDENTIAL, REVOKED, ACCESS, SCOPE, SCOPE_GATE = "credential", "revoked", "access", "scope", "scope_gate"
+BODIES = "bodies"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Version:
     dpop: str = "off"  # off | optional | required
     keeps: bool = False  # the backend gets the credential as the caller sent it
     closures: int = 0  # how often an encryption key of it was revoked: what was remembered before is void
+    body_bytes: int = 0  # of a body, in the record of a call
     secrets: tuple[Json, ...] = ()  # HS256 keys that its tokens are signed with instead of the published ones
 
     @property

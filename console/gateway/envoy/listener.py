@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .base import (
     ACCESS,
+    BODIES,
     CREDENTIAL,
     HTTP,
     IDENTITY_HEADERS,
@@ -46,7 +47,29 @@ LOG_ATTRIBUTES: tuple[tuple[str, str], ...] = (
 )
 
 
-def _access_log(node: str) -> Json:
+# only of calls that have any: two attributes more in each record would cost every call
+BODY_ATTRIBUTES = tuple(
+    (f"gatewright.{side}", f"%DYNAMIC_METADATA({NAMESPACE}:{side})%") for side in ("request_body", "response_body")
+)
+
+
+def _access_logs(node: str, keeps_bodies: bool) -> list[Json]:
+    """One; or one for the calls with bodies, and one for all others."""
+    if not keeps_bodies:
+        return [_access_log(node)]
+    return [
+        _access_log(node) | _when_bodies("no", otherwise=True),
+        _access_log(node, (*LOG_ATTRIBUTES, *BODY_ATTRIBUTES), "bodies") | _when_bodies("yes", otherwise=False),
+    ]
+
+
+def _when_bodies(value: str, *, otherwise: bool) -> Json:
+    """``otherwise``: of calls of which the filter said nothing."""
+    matcher = {"filter": NAMESPACE, "path": [{"key": BODIES}], "value": {"string_match": {"exact": value}}}
+    return {"filter": {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": otherwise}}}
+
+
+def _access_log(node: str, attributes: tuple[tuple[str, str], ...] = LOG_ATTRIBUTES, name: str = "access") -> Json:
     return {
         "name": "otlp",
         "typed_config": {
@@ -55,7 +78,7 @@ def _access_log(node: str) -> Json:
                 "http_uri": {"uri": "http://console/v1/logs", "cluster": "console_logs", "timeout": "120s"}
             },
             "log_name": "access",
-            "stat_prefix": "access",
+            "stat_prefix": name,
             "buffer_flush_interval": "0.5s",
             "buffer_size_bytes": 262144,
             "disable_builtin_labels": True,
@@ -65,7 +88,7 @@ def _access_log(node: str) -> Json:
                     {"key": "service.instance.id", "value": {"string_value": literal(node)}},
                 ]
             },
-            "attributes": {"values": [{"key": k, "value": {"string_value": v}} for k, v in LOG_ATTRIBUTES]},
+            "attributes": {"values": [{"key": k, "value": {"string_value": v}} for k, v in attributes]},
         },
     }
 
@@ -75,6 +98,12 @@ def _filter(name: str, type_: str, config: Json | None = None, disabled: bool = 
     if disabled:
         f["disabled"] = True
     return f
+
+
+def _lua(name: str, script: str) -> Json:
+    """Only on the routes that say so."""
+    source = {"stat_prefix": name, "default_source_code": {"inline_string": script}}
+    return _filter(name, "lua.v3.Lua", source, disabled=True)
 
 
 def _provider(issuer: str, jwks: Json) -> Json:
@@ -110,9 +139,13 @@ def listener(
     key_sets: dict[str, Json],
     lua: str,
     realm: str,
+    body_script: str = "",
     trusted_hops: int = 0,
 ) -> Json:
-    """``key_sets``: JWK Sets by the name of the requirement that asks for a token signed with one of them."""
+    """``key_sets``: JWK Sets by the name of the requirement that asks for a token signed with one of them.
+
+    ``body_script``: of the filter that keeps bodies; empty where no API does.
+    """
     strip: list[Json] = [{"remove": h} for h in (*IDENTITY_HEADERS, *OVERRIDES)]
     strip.append({"remove_on_match": {"key_matcher": {"prefix": "x-gatewright-", "ignore_case": True}}})
     filters = [
@@ -122,12 +155,7 @@ def listener(
             "header_mutation.v3.HeaderMutation",
             {"mutations": {"request_mutations": strip}},
         ),
-        _filter(
-            CREDENTIAL,
-            "lua.v3.Lua",
-            {"stat_prefix": CREDENTIAL, "default_source_code": {"inline_string": lua}},
-            disabled=True,
-        ),
+        _lua(CREDENTIAL, lua),
         _filter(
             JWT,
             "jwt_authn.v3.JwtAuthentication",
@@ -140,6 +168,7 @@ def listener(
         _filter(ACCESS, "rbac.v3.RBAC"),
         _filter(SCOPE, "rbac.v3.RBAC"),
         _filter(SCOPE_GATE, "rbac.v3.RBAC"),
+        *([_lua(BODIES, body_script)] if body_script else []),
         _filter("envoy.filters.http.router", "router.v3.Router"),
     ]
     hcm: Json = {
@@ -147,7 +176,7 @@ def listener(
         "stat_prefix": "gatewright",
         "http_filters": filters,
         "rds": {"route_config_name": ROUTES, "config_source": file_source(rds_file)},
-        "access_log": [_access_log(node)],
+        "access_log": _access_logs(node, bool(body_script)),
         "local_reply_config": local_replies(realm),
         "server_name": "gatewright",
         "normalize_path": True,

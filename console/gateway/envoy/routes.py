@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from .base import (
     ACCESS,
+    BODIES,
     CREDENTIAL,
     DISGUISED,
     HEALTH,
@@ -169,6 +170,8 @@ def _route(v: Version) -> Json:
         sent = set_header("authorization", f"%DYNAMIC_METADATA({NAMESPACE}:keeps)%")
         route["request_headers_to_add"] = [sent]
     per_filter = _protection(v) if v.state == "protected" else {}
+    if v.body_bytes:
+        per_filter[BODIES] = {"@type": HTTP + "lua.v3.LuaPerRoute", "filter_context": {"bytes": str(v.body_bytes)}}
     if v.cors_origins:  # the cors filter answers a preflight of these origins itself, before jwt_authn
         per_filter["envoy.filters.http.cors"] = _cors(v.cors_origins)
     if per_filter:
