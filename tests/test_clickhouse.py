@@ -15,6 +15,8 @@ from sqlalchemy import func, select, text
 from console import jobs
 from console.db import now
 from console.logs import clickhouse, rollups, segments, upkeep
+from console.logs.body_tables import bodies_of, body_table
+from console.logs.call_bodies import Body, WithBodies
 from console.logs.completeness import received
 from console.logs.letters import Letter
 from console.logs.store import Store, hour, moment_of, record
@@ -239,3 +241,24 @@ class TestDays:
         writer.write("old", [row(NOON - DAY * ago) for ago in (1, 300, 799, 802, 900)])
         upkeep.drop_old_records()
         assert count(logs, select(func.sum(hour.c.requests))) == 3
+
+
+def test_bodies_are_beside_their_records_and_go_with_their_day(logs: Store, writer: Writer) -> None:
+    def called(at: Any, path: str) -> Row:
+        return WithBodies.of(row(at, path), Body("JSON", '{"a":1}'), Body("text", path))
+
+    for _ in "12":
+        writer.write("one", [called(NOON, "/1"), called(NOON - DAY, "/2"), row(NOON, "/3")])
+    with logs.reading() as connection:
+        found = {r.path: bodies_of(connection, r.id) for r in connection.execute(select(record))}
+        before = segments.size_bytes(connection)
+    assert found == {
+        "/1": (Body("JSON", '{"a":1}'), Body("text", "/1")),
+        "/2": (Body("JSON", '{"a":1}'), Body("text", "/2")),
+        "/3": (Body(), Body()),
+    }
+    with logs.writing() as connection:
+        assert segments.drop(connection, segments.catalogue(connection)[0])
+        assert segments.size_bytes(connection) < before
+        table = body_table(record.name)
+        assert list(connection.scalars(select(table.c.response))) == ["/1"]

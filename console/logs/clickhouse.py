@@ -103,12 +103,15 @@ def drop(connection: Connection, partition: str, rows: int) -> bool:
     """False: it is gone, or holds more by now. Between that look and the end of it is a moment that nothing guards."""
     if rows not in [now for _, name, now in days(connection) if name == partition]:
         return False
-    connection.execute(text(f"ALTER TABLE {record.name} DROP PARTITION ID '{partition}'"))
+    for name in (record.name, f"{record.name}_body"):
+        connection.execute(text(f"ALTER TABLE {name} DROP PARTITION ID '{partition}'"))
     return True
 
 
 def size_bytes(connection: Connection) -> int:
-    return int(connection.scalar(text(f"SELECT sum(bytes_on_disk) FROM system.parts WHERE {OURS}")) or 0)  # noqa: S608
+    """Of the records and their bodies."""
+    theirs = f"active AND database = currentDatabase() AND table IN ('{record.name}', '{record.name}_body')"
+    return int(connection.scalar(text(f"SELECT sum(bytes_on_disk) FROM system.parts WHERE {theirs}")) or 0)  # noqa: S608
 
 
 def forget_sums(connection: Connection, before_hour: int) -> None:

@@ -57,12 +57,16 @@ def prepare(connection: Connection) -> None:
 
 def _tables() -> Iterator[tuple[str, dict[str, str], str]]:
     """Name, columns, and what comes behind them."""
+    from .archive import trouble
+    from .body_tables import body_table
     from .completeness import gap, received, served
     from .dropped import dropped
 
     once = f"SETTINGS non_replicated_deduplication_window = {NAMES_KEPT}"
     day = f"toDate('{FIRST_DAY}') + intDiv(id, {DAY_IDS})"
     yield record.name, columns_of(record), f"ENGINE MergeTree PARTITION BY {day} ORDER BY id {once}"
+    bodies = body_table(record.name)
+    yield bodies.name, columns_of(bodies), f"ENGINE MergeTree PARTITION BY {day} ORDER BY id {once}"
     yield rejected.name, columns_of(rejected), f"ENGINE MergeTree ORDER BY id {once}"
     stored = "toDate(toDateTime(stored_at, 'UTC'))"
     yield batch.name, columns_of(batch), f"ENGINE ReplacingMergeTree PARTITION BY {stored} ORDER BY digest"
@@ -72,6 +76,7 @@ def _tables() -> Iterator[tuple[str, dict[str, str], str]]:
     yield served.name, columns_of(served), f"ENGINE ReplacingMergeTree {minutes}"
     yield gap.name, columns_of(gap), f"ENGINE ReplacingMergeTree {minutes}"
     yield dropped.name, columns_of(dropped), "ENGINE SummingMergeTree ORDER BY (why, start_id, version_id)"
+    yield trouble.name, columns_of(trouble), "ENGINE MergeTree ORDER BY id"
     yield closed_day.name, columns_of(closed_day), "ENGINE MergeTree ORDER BY day"  # stays empty
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, and_, delete, func, literal, select
 
 from . import body_tables, clickhouse, dropped
 from .segments import Segment, catalogue, drop, records_in, table_named, with_ends
-from .store import DAY_IDS, LAST_ID, Store, id_at, segment
+from .store import DAY_IDS, LAST_ID, Store, id_at, record, segment
 
 MOST_AT_ONCE, LEAST_AT_ONCE = 5000, 100  # rows deleted in one transaction
 AIM_S = 0.05  # so long each may take
@@ -138,6 +138,7 @@ def _delete_at_once(store: Store, due: Due, version_id: int, end: int, archived:
         theirs = and_(within, t.c.version_id == version_id, t.c.id < end)
         count = connection.scalar(select(func.count()).select_from(t).where(theirs)) or 0
         if count:
+            body_tables.forget(connection, record.name, select(t.c.id).where(theirs))
             connection.execute(delete(t).where(theirs))
             dropped.note(connection, due.one.start, due.why, {version_id: count}, archived=archived)
 

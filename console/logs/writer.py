@@ -215,6 +215,7 @@ def insert_rows(connection: Connection, rows: list[Row], bodies: Bodies | None =
     rows.sort(key=itemgetter(0))
     if clickhouse.is_it(connection):
         clickhouse.insert(connection, record, rows)
+        body_tables.keep_all(connection, bodies or {})
         return
     for name, part in place(connection, rows):
         if connection.dialect.name == "sqlite":
