@@ -238,6 +238,14 @@ def test_a_body_that_is_cut_within_a_letter(world: Installed) -> None:
     assert request == Body("text/plain, the first 99 of 161 bytes", "a" + "é" * 49)
 
 
+def test_no_caller_can_erase_the_record_of_another(world: Installed) -> None:
+    """By a User-Agent that is no UTF-8, or whose 200th letter is cut in two."""
+    agents = ["curl", "caf\xe9 \xff", "a" * 199 + "é".encode().decode("latin-1"), "curl"]
+    replies = [ask(world, "echo", b"{}", "plain", **JSON, User_Agent=agent) for agent in agents]
+    kept = [world.record(reply)["user_agent"] for reply in replies]
+    assert kept == ["curl", "caf\ufffd \ufffd", "a" * 199 + "\ufffd", "curl"]
+
+
 def connection(world: Installed) -> http.client.HTTPConnection:
     return http.client.HTTPConnection("127.0.0.1", urlsplit(world.me.gateway).port, timeout=10)
 

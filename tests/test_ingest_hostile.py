@@ -19,6 +19,7 @@ from console.logs.fields import Bad, microseconds
 from console.logs.scrub import scrub_text
 from tests.clickhouse import CLICKHOUSE
 from tests.ingested import apisix, caddy, kong, letters, nginx, send, stored, tyk
+from tests.test_logs import a_batch, a_record, protobuf, push
 
 PATHS = ("/ingest/kong", "/ingest/apisix", "/ingest/hec", "/ingest/json", "/v1/logs", "/services/collector/event")
 PACK = {"gzip": lambda body: gzip.compress(body, 1), "zstd": lambda body: zstd.compress(body, 1)}
@@ -217,3 +218,30 @@ def test_a_batch_that_cannot_be_written_is_not_answered_with_200(
 
 def fail(*_: object) -> None:
     raise OSError("the disk is full")
+
+
+class TestTextsThatAreNone:
+    """What a caller sends as its User-Agent is in the record as it came; nobody can erase the calls beside its own."""
+
+    @pytest.mark.parametrize("odd", [b"caf\xe9", b"\xff\xfe\x80\x81", "agent é".encode()[:-1] + b"."])
+    def test_lose_no_record(self, app: Flask, node: str, odd: bytes) -> None:
+        body = protobuf(a_batch(a_record(path="/1"), a_record(path="/2", original="@" * len(odd)), a_record(path="/é")))
+        broken = body.replace(b"@" * len(odd), odd)
+        assert push(app, node, broken).status_code == 200
+        assert [row.path for row in stored(app)] == ["/1", "/2", "/é"]
+        assert stored(app)[1].user_agent == odd.decode(errors="replace")
+        assert letters(app) == []
+
+    def test_also_in_what_is_not_kept(self, app: Flask, node: str) -> None:
+        said = a_batch(a_record(body_of="@@@@", trace="1"))
+        said["resourceLogs"][0]["resource"] = {
+            "attributes": [{"key": "####", "value": {"arrayValue": {"values": [{"stringValue": "@@@@"}]}}}]
+        }
+        said["resourceLogs"][0]["schemaUrl"] = "@@@@"
+        said["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0] |= {
+            "traceId": "/" * 22 + "//",
+            "body": {"stringValue": "@@@@"},
+        }
+        body = protobuf(said).replace(b"@@@@", b"\xff\xff\xff\xff").replace(b"####", b"\xfe\xfe\xfe\xfe")
+        assert push(app, node, body).status_code == 200
+        assert len(stored(app)) == 1

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from .bodies import Batch, Undecodable, check_count
 from .call_bodies import Sent, from_gateway
 from .fields import LARGEST_NUMBER, LATEST_US, OLDEST_US, Bad, Normaliser, clean_path, trace, us
+from .otlp_mending import mended
 from .scrub import scrub_common
 from .writer import Row
 
@@ -42,10 +43,17 @@ def _request(body: bytes, content_type: str) -> Any:
         if content_type.startswith("application/json"):
             json_format.Parse(body, request, ignore_unknown_fields=True)
         else:
-            request.ParseFromString(body)
+            _parse(request, body)
     except (DecodeError, json_format.ParseError, UnicodeDecodeError, RecursionError) as problem:
         raise Undecodable(f"This is not an OTLP logs request: {str(problem)[:120]}") from None
     return request
+
+
+def _parse(request: Any, body: bytes) -> None:
+    try:
+        request.ParseFromString(body)
+    except DecodeError:
+        request.ParseFromString(mended(body))
 
 
 def _reason(problem: Exception) -> str:
