@@ -13,7 +13,7 @@ from console.apis.openapi import parse
 from console.apis.sensitive import Sensitive
 from console.db import db, unit_of_work
 from tests.conftest import Cast, publish
-from tests.ingested import kong, nginx, send, stored
+from tests.ingested import kong, letters, nginx, send, stored
 from tests.test_logs import a_batch, a_record, push
 
 DOCUMENT = """
@@ -121,3 +121,34 @@ def test_a_path_is_kept_without_it(app: Flask, node: str, people: int, method: s
 def test_of_another_gateway(app: Flask, node: str, people: int) -> None:
     send(app, node, "/ingest/kong", orjson.dumps(kong(f"/p/v1/people/{SSN}/orders?born=1")))
     assert [(row.version_id, row.path) for row in stored(app)] == [(people, KEPT)]
+
+
+@pytest.mark.parametrize("form", ["kong", "json", "otlp", "line", "text"])
+def test_nor_in_what_is_rejected(app: Flask, node: str, people: int, form: str) -> None:
+    path, query = f"/p/v1/people/{SSN}/orders", f"born={SSN}&page=7"
+    headers = {"X-Ward": SSN, "Accept": "*/*"}
+    if form == "kong":
+        said = kong(f"{path}?{query}", response={"status": "x"}, note={"phones": [SSN], "name": "Ann"})
+        send(app, node, "/ingest/kong", said | {"request": said["request"] | {"headers": headers}})
+    elif form == "json":
+        send(app, node, "/ingest/json", nginx(f"{path}?{query}", status="x", http_x_ward="a", ssn=SSN, name="Ann"))
+    elif form == "line":
+        send(
+            app,
+            node,
+            "/ingest/json",
+            {"log": orjson.dumps(nginx(f"{path}?{query}", status="x", ssn=SSN, name="Ann")).decode()},
+        )
+    elif form == "otlp":
+        push(app, node, a_batch(a_record(code="x", path=f"{path}?{query}", diagnosis=SSN, name="Ann")))
+    else:
+        send(app, node, "/ingest/json", f'{{}}\n{{"uri":"{path}?{query}","ssn":"{SSN}","name":"Ann"')
+    letter = letters(app)[-1]
+    assert SSN not in letter.text
+    assert "people/[scrubbed]/orders" in letter.text
+    assert "Ann" in letter.text
+
+
+def test_what_is_rejected_of_other_apis_is_kept_as_it_is(app: Flask, node: str, people: int) -> None:
+    send(app, node, "/ingest/json", nginx("/other/v1/people/7/orders", status="x", ssn="visible"))
+    assert ("visible" in letters(app)[0].text, "people/7/orders" in letters(app)[0].text) == (True, True)

@@ -111,6 +111,12 @@ def _kept_path(sensitive: Sensitive, path: str, prefix: str, template: str) -> s
     return path if (kept := sensitive.path(inner, template)) == inner else read[:before] + kept
 
 
+def sensitive_of(version_id: int) -> Sensitive:
+    """What the document of the revision that is served now marks."""
+    served = remembered("served revisions", _served).get(version_id)
+    return _templates(served[0]).sensitive if served else Sensitive()
+
+
 @dataclass(frozen=True)
 class BodyRules:
     """How the bodies of a version's calls are kept: so much of each, without what is sensitive."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import time
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,6 +14,8 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from sqlalchemy import Connection, Row, delete, func, select, text
 
+from ..apis.operations import operation_finder, sensitive_of
+from ..apis.queries import version_finder
 from . import clickhouse
 from .scrub import scrub, scrub_text, storable
 from .store import EPOCH_US, SEQUENCE_BITS, Store, rejected
@@ -19,6 +24,9 @@ MOST_KEPT = 10_000
 MOST_OF_BATCH = 1_000  # more of the same batch tell nobody anything new
 LONGEST_TEXT = 2_000
 PAGE = 50
+PATH = re.compile(r"(https?://[^/\s\"'\\]*)?(/[^\s\"'\\?#<>,]+)")
+MOST_PATHS = 50
+LONGEST_LOOKED_AT = 100_000
 
 
 class Letter(NamedTuple):
@@ -38,8 +46,26 @@ def readable(said: Any) -> str:
     """What was sent as a text, without its secrets, and cut."""
     if isinstance(said, Message):
         said = MessageToDict(said)
-    clean = scrub_text(said) if isinstance(said, str) else _json(scrub(said))
-    return storable(clean[:LONGEST_TEXT])
+    also = _marked(said if isinstance(said, str) else _json(said))
+    clean = scrub_text(said, also) if isinstance(said, str) else _json(scrub(said, also=also))
+    return storable(PATH.sub(lambda found: (found[1] or "") + _kept_path(found[2]), clean[:LONGEST_TEXT]))
+
+
+def _marked(text: str) -> frozenset[str]:
+    """The names that the documents of the APIs whose paths are in it mark as sensitive."""
+    version_of = version_finder()
+    versions = {version_of(path) for path in set(islice(_paths(text), MOST_PATHS))} - {0}
+    marks = [sensitive_of(version_id) for version_id in versions]
+    return frozenset().union(*(mark.names | mark.parameters for mark in marks))
+
+
+def _paths(text: str) -> Iterator[str]:
+    return (found[2] for found in PATH.finditer(text[:LONGEST_LOOKED_AT]))
+
+
+def _kept_path(path: str) -> str:
+    version_id = version_finder()(path)
+    return operation_finder()(version_id, "", path)[1] if version_id else path
 
 
 def _json(value: Any) -> str:

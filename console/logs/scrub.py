@@ -88,21 +88,21 @@ def scrub_value(text: str) -> str:
 scrub_common = lru_cache(maxsize=2048)(scrub_value)  # for what most records have in common: this is done for each
 
 
-def scrub(value: Any, levels: int = MOST_LEVELS) -> Any:
-    """A decoded record, the same but for its secrets."""
+def scrub(value: Any, levels: int = MOST_LEVELS, also: Also = frozenset()) -> Any:
+    """A decoded record, the same but for its secrets. ``also``: names of further ones, in lower case."""
     if isinstance(value, str):
-        return _string(value, levels)
+        return _string(value, levels, also)
     if not isinstance(value, dict | list):
         return value
     if levels == 0:
         return "[deeper]"
     if isinstance(value, list):
-        return [scrub(item, levels - 1) for item in value[:MOST_MEMBERS]]
+        return [scrub(item, levels - 1, also) for item in value[:MOST_MEMBERS]]
     members = islice(value.items(), MOST_MEMBERS)
-    return {scrub_value(str(k)[:200]): _member(str(k)[:200], v, value, levels) for k, v in members}
+    return {scrub_value(str(k)[:200]): _member(str(k)[:200], v, value, levels, also) for k, v in members}
 
 
-def _member(name: str, value: Any, around: dict[str, Any], levels: int) -> Any:
+def _member(name: str, value: Any, around: dict[str, Any], levels: int, also: Also) -> Any:
     if name == "value":  # a pair, as OTLP writes it (`key`) and others do (`name`)
         name = str(around.get("key", around.get("name", "")))[:200]
     elif name == "key" and "value" in around:
@@ -110,14 +110,15 @@ def _member(name: str, value: Any, around: dict[str, Any], levels: int) -> Any:
     if MESSAGE.search(name):
         return "[left out]"
     is_status = isinstance(value, int) and 0 <= value < 1000  # `code` is a name of that, too
-    return GONE if NAME.search(name) and not is_status else scrub(value, levels - 1)
+    is_secret = name.lower() in also or (NAME.search(name) and not is_status)
+    return GONE if is_secret else scrub(value, levels - 1, also)
 
 
-def _string(text: str, levels: int) -> str:
+def _string(text: str, levels: int, also: Also) -> str:
     """A text in a record may be a record itself, as a shipper reads it from a file."""
     if levels and len(text) <= LONGEST and text.lstrip().startswith(("{", "[")):
         try:
-            return orjson.dumps(scrub(orjson.loads(text), levels - 1)).decode()
+            return orjson.dumps(scrub(orjson.loads(text), levels - 1, also)).decode()
         except (orjson.JSONDecodeError, TypeError, ValueError):
             pass
-    return scrub_text(text)
+    return scrub_text(text, also)
