@@ -143,7 +143,7 @@ def test_nor_in_what_is_rejected(app: Flask, node: str, people: int, form: str) 
         push(app, node, a_batch(a_record(code="x", path=f"{path}?{query}", diagnosis=SSN, name="Ann")))
     else:
         send(app, node, "/ingest/json", f'{{}}\n{{"uri":"{path}?{query}","ssn":"{SSN}","name":"Ann"')
-    letter = letters(app)[-1]
+    letter = next(one for one in letters(app) if one.text != "{}")
     assert SSN not in letter.text
     assert "people/[scrubbed]/orders" in letter.text
     assert "Ann" in letter.text
