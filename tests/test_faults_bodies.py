@@ -111,7 +111,10 @@ def test_the_same_batch_at_once_at_both_workers_and_packed_differently(console: 
         for how, pack in PACK.items()
         for _ in range(4)
     ]
-    assert set(at_once(*calls)) == {200}
+    statuses = at_once(*calls)
+    assert 200 in statuses
+    assert set(statuses) <= {200, 503}, "who finds no place is told to come back"
+    assert {call() for call in calls} == {200}
     assert len(named(console.config, "same")) == 300
 
 

@@ -77,7 +77,7 @@ class Console:
     def paths(self) -> Counter[str]:
         app = create_app(load({"GATEWRIGHT_HOME": str(self.me.home), "GATEWRIGHT_LOG_LEVEL": "error"}))
         with app.app_context():
-            return Counter(row.path for row in newest(Question(node_id=self.node_id), size=1000))
+            return Counter(row.path for row in newest(Question(node_ids=frozenset({self.node_id})), size=1000))
 
     def holds(self, *paths: str) -> bool:
         """Each once."""

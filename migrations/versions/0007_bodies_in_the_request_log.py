@@ -8,6 +8,6 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("api_version") as batch:
-        batch.add_column(sa.Column("log_bodies", sa.Boolean(), nullable=False, server_default=sa.false()))
-        batch.add_column(sa.Column("log_body_bytes", sa.Integer(), nullable=False, server_default="2048"))
+    # not as a batch, which on SQLite makes the table anew, and others refer to it
+    op.add_column("api_version", sa.Column("log_bodies", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("api_version", sa.Column("log_body_bytes", sa.Integer(), nullable=False, server_default="2048"))
