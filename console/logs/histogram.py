@@ -53,7 +53,7 @@ def histogram(
         if 0 <= place < buckets:
             counts[place][max(0, min(status_class, 5) - 3)] += number
     return [
-        Bucket(since + width * i, one[0], one[1], one[2], since + width * (i + 1) > counted_from)
+        Bucket(since + width * i, one[0], one[1], one[2], since + width * (i + 0.999) > counted_from)
         for i, one in enumerate(counts)
     ]
 
