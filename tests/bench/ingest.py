@@ -83,7 +83,7 @@ def _report(speeds: dict[str, list[Speed]], console: Console, errors: Path) -> R
         report.notes.append(f"{len(found)} log pages read {when}: half within {half:.0f} ms, 99 % within {most:.0f} ms")
     report.bar("ms within which 99 % of the pages came", _within(console.pages), at_most=MOST_PAGE_MS)
     report.notes.append(
-        f"{len(console.sent):,} rows sent, each is there exactly once; told to wait {console.waits} times"
+        f"{len(console.sent):,} rows sent, each is there exactly once; told to wait {console.waits} times, cut off {console.cuts} times"
     )
     if said := errors.read_text():
         raise AssertionError(f"the console complained: {said[:2000]}")
@@ -102,6 +102,7 @@ class Console:
     pages: list[float] = field(default_factory=list)  # ms, while rows are pushed
     alone: list[float] = field(default_factory=list)  # and while none are
     waits: int = 0
+    cuts: int = 0
 
     def push(self, form: str, shots: list[Shot]) -> Speed:
         bodies = [body for _, body in shots]
@@ -119,17 +120,28 @@ class Console:
         headers["Authorization"] = f"Bearer {self.where.node_credential}"
         with closing(http.client.HTTPConnection("127.0.0.1", self.where.port, timeout=60)) as connection:
             for body in bodies:
-                while self._is_busy(connection, path, body, headers):
-                    self.waits += 1
+                while not self._is_taken(connection, path, body, headers):
                     time.sleep(1)
 
-    def _is_busy(self, connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str]) -> bool:
-        connection.request("POST", path, body, headers)
-        answer = connection.getresponse()
-        said = answer.read()
+    def _is_taken(
+        self, connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str]
+    ) -> bool:
+        """As a sender sees it: it sends again what was not taken, and what it had no answer to."""
+        try:
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            said = answer.read()
+        except (
+            ConnectionError,
+            http.client.RemoteDisconnected,
+        ):  # what follows a refused body on a connection is cut off
+            self.cuts += 1
+            connection.close()
+            return False
         if answer.status != 503 and (answer.status, said) not in ((200, b""), (200, STORED)):
             raise AssertionError(f"the console answered {answer.status}: {said[:200]!r}")
-        return answer.status == 503
+        self.waits += answer.status == 503
+        return answer.status == 200
 
     def check(self) -> None:
         """Every row that was sent is there, exactly once."""
