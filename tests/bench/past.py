@@ -17,6 +17,7 @@ from .duck import Duck
 from .month import Cast, Month, write
 from .options import CHECKOUT, Options
 from .pages import add_apis
+from .records import COLUMNS
 from .world import CONSOLE_PORT, Installation
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _opened(home: Path, rows: int) -> Iterator[Past]:
     from console.install import upgrade_databases
 
     made = home / "made.json"
-    if not made.exists() or time.time() - json.loads(made.read_text())["end"] > STALE_S:
+    if not _is_usable(made):
         _make(home, rows, made)
     end = json.loads(made.read_text())["end"]
     app, duck = create_app(load(_where(home).env)), Duck(home / "calls.duckdb")
@@ -76,6 +77,11 @@ def _opened(home: Path, rows: int) -> Iterator[Past]:
         app.extensions["gatewright"].logs.dispose()
 
 
+def _is_usable(made: Path) -> bool:
+    said = json.loads(made.read_text()) if made.exists() else {}
+    return said.get("columns") == list(COLUMNS) and time.time() - said["end"] < STALE_S
+
+
 def _where(home: Path) -> Installation:
     return Installation(CHECKOUT, home, CONSOLE_PORT)
 
@@ -84,7 +90,7 @@ def _make(home: Path, rows: int, made: Path) -> None:
     from console import create_app
     from console.config import load
 
-    for file in home.glob("*.d*b*"):  # databases and what belongs to them
+    for file in (*home.glob("*.d*b*"), *home.glob("made.json")):  # databases and what belongs to them
         file.unlink()
     home.mkdir(parents=True, exist_ok=True)
     where = _where(home)
@@ -101,7 +107,7 @@ def _make(home: Path, rows: int, made: Path) -> None:
     duck = Duck(home / "calls.duckdb")
     duck.fill(home / "logs.db")
     duck.close()
-    made.write_text(json.dumps({"end": end, "rows": rows, "write_s": write_s}))
+    made.write_text(json.dumps({"end": end, "columns": list(COLUMNS), "write_s": write_s}))
 
 
 def _cast() -> Cast:
