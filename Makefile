@@ -14,10 +14,10 @@ run: $(VENV)/.run
 	@exec $(BIN)/gatewright up
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-clickhouse: $(VENV)/.clickhouse
-	GATEWRIGHT_TEST_LOGS_URL='clickhousedb:///?interface=chdb' $(BIN)/python -m pytest -n 2 --dist loadfile $(ON_CLICKHOUSE)
+	GATEWRIGHT_TEST_LOGS_URL='clickhousedb:///?interface=chdb' $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ON_CLICKHOUSE)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -46,6 +46,16 @@ PASSWORD = "correct horse battery"
 ORDERS = (Path(__file__).parent.parent / "console" / "sample" / "openapi.yaml").read_text()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests wait for real programs come first, else one worker is left alone with them at the end."""
+    items.sort(key=lambda item: not _takes_long(item))
+
+
+def _takes_long(item: pytest.Item) -> bool:
+    slow = ("test_faults_", "test_clickhouse_server")
+    return item.path.name.startswith(slow) or any(item.get_closest_marker(name) for name in ("envoy", "interop"))
+
+
 @pytest.fixture(scope="session")
 def password_hash() -> str:
     """Hashed once: it takes its time on purpose."""
