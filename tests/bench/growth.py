@@ -28,11 +28,17 @@ def measure(report: Report, past: Past, rounds: int) -> None:
     with ExitStack() as stack:
         full = stack.enter_context(_store(past.logs, copied=True))
         empty = stack.enter_context(_store(past.logs, copied=False))
+        before = _today(full)
         us = _costs({"full": full, "empty": empty}, rounds)
         for name, found in us.items():
             report.notes.append(f"into the {name} log: {median(found):.1f} us of CPU a record")
+        report.notes.append(
+            f"the table of today had {before:,} rows in the full one; each round adds {BATCH * BATCHES:,}"
+        )
         report.bar("times the CPU a record costs in a full log", ratio(us["full"], us["empty"]), at_most=COST)
-        report.bar("ms to drop a day", median(_drops(full, rounds)), at_most=DROP_MS)
+        drops = _drops(full, rounds)
+        report.notes.append(f"ms of CPU to drop a day: {median(cpu_ms for _, cpu_ms in drops):.0f}")
+        report.bar("ms to drop a day", median(ms for ms, _ in drops), at_most=DROP_MS)
 
 
 def _costs(stores: dict[str, Store], rounds: int) -> dict[str, list[float]]:
@@ -57,18 +63,25 @@ def _batch(chance: random.Random) -> list[Row]:
     return [((row[0] >> 12) + EPOCH_US, *row[1:]) for row in make_batch(chance, BATCH).rows]
 
 
-def _drops(store: Store, most: int) -> list[float]:
-    """Milliseconds for each of the oldest whole days."""
+def _today(store: Store) -> int:
+    from console.logs.segments import catalogue
+
+    with store.reading() as connection:
+        return catalogue(connection)[-1].rows
+
+
+def _drops(store: Store, most: int) -> list[tuple[float, float]]:
+    """Milliseconds for each of the oldest whole days, and how many of them were CPU."""
     from console.logs.segments import catalogue, drop
 
     with store.writing() as connection:
         days = catalogue(connection)[1 : 1 + most]
     spent = []
     for day in days:
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         with store.writing() as connection:
             drop(connection, day)
-        spent.append((time.perf_counter() - began) * 1000)
+        spent.append(((time.perf_counter() - began) * 1000, (time.process_time() - cpu_began) * 1000))
     return spent
 
 
