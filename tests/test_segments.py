@@ -112,6 +112,21 @@ def test_a_time_that_was_asked_for_leaves_other_days_alone(logs: Store) -> None:
         assert [t.name for t in tables(connection, low, high)] == [f"log_d{NOON - DAY * 2:%Y%m%d}"]
 
 
+@pytest.mark.skipif(bool(SERVER), reason="SQLite's choice")
+def test_failed_calls_are_looked_up_among_the_failed_ones(logs: Store) -> None:
+    """In every table: which of two indexes SQLite takes depends on which was made first."""
+    put(logs, *(row(now() - timedelta(days=days)) for days in range(12)))
+    question = Question(version_ids=frozenset({1}), classes=frozenset({"5xx"}))
+    with logs.reading() as connection:
+        days = tables(connection)
+        for t in days:
+            said = select(t).where(*question.conditions(t)).order_by(t.c.id.desc())
+            sql = said.compile(connection, compile_kwargs={"literal_binds": True})
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+            assert f"ix_{t.name}_failed" in plan[0].detail
+    assert len(days) == 12
+
+
 def test_old_days_are_dropped_and_it_is_written_down(app: Flask, node: str, logs: Store) -> None:
     old = now() - DAY * 95
     put(logs, *(row(old, i) for i in range(7)), row(now() - DAY * 80))

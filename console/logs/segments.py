@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, MetaData, Table, and_, func, inspect, select, text, true
+from sqlalchemy import ColumnElement, Connection, Index, MetaData, Table, and_, func, inspect, select, text, true
+from sqlalchemy.schema import CreateTable
 
 from ..db import now
 from . import clickhouse
@@ -126,11 +127,19 @@ def _add(connection: Connection, known: list[Segment], start: int) -> int:
 
 def _create(connection: Connection, name: str, start: int, end: int) -> None:
     if connection.dialect.name == "sqlite":
-        table_named(name).create(connection)
+        table = table_named(name)
+        connection.execute(CreateTable(table))
+        # of two indexes that fit as well SQLite takes the one that was made last; that is to be the smaller one
+        for index in sorted(table.indexes, key=_holds_some):
+            index.create(connection)
         return
     # attached, not made as a partition: that would wait for every reader, and every reader for that
     connection.execute(text(f"CREATE TABLE {name} (LIKE {FIRST} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
     connection.execute(text(f"ALTER TABLE {FIRST} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})"))
+
+
+def _holds_some(index: Index) -> bool:
+    return index.dialect_options["sqlite"]["where"] is not None
 
 
 def holding(connection: Connection, record_id: int) -> Segment | None:
