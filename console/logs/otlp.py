@@ -95,7 +95,7 @@ def _row(record: Any, make: Normaliser) -> Row:
         address,
         scrub_common(_text(said, "user_agent.original", 200)),
         scrub_common(_text(said, "gatewright.reason", 200) or _text(said, "gatewright.details", 200)),
-        record.trace_id.hex() or trace(said.get("gatewright.traceparent")),
+        _trace(record.trace_id) or trace(said.get("gatewright.traceparent")),
         operation[:200],
         make.country_of(address),
     )
@@ -107,6 +107,11 @@ def _bodies(said: dict[str, str]) -> tuple[Sent | None, Sent | None]:
         from_gateway(said.get("gatewright.request_body", ""), _number(said, "http.request.body.size")),
         from_gateway(said.get("gatewright.response_body", ""), _number(said, "http.response.body.size")),
     )
+
+
+def _trace(said: bytes) -> str:
+    """16 bytes that are not all nothing (OTLP, `LogRecord.trace_id`); what is none is left out."""
+    return said.hex() if len(said) == 16 and any(said) else ""
 
 
 def _as_text(value: Any) -> str:
