@@ -48,6 +48,9 @@ def run(options: Options) -> Report:
             for one in asked:
                 one.same(one.ours(), one.theirs())
             report.rows += [compared(one, options.rounds) for one in asked]
+            (percentiles,) = (one for one in asked if one.same is _same_times)
+            off = max(_errors(percentiles.ours(), percentiles.theirs()))
+            report.bar("per cent that a percentile of an API is off at most", off * 100, at_most=MOST_ERROR * 100)
         browser = signed_in(past.app, "admin")
         for path in pages(past):
             row = measured(browser, "admin", path)
