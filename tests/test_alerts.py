@@ -292,6 +292,14 @@ class TestWebhooks:
         alice.post(f"/alerts/1/deliveries/{to_hook.id}/resend")
         assert next(d for d in rows(app, Delivery) if d.webhook_id).state == DeliveryState.WAITING
 
+    def test_what_an_address_looks_like_ends_nothing(
+        self, app: Flask, cast: Cast, world: World, mails: list[Any]
+    ) -> None:
+        """Nobody listens there now; the number in the path is no answer."""
+        make(app, cast.alice, Kind.NO_TRAFFIC, 1, hook=f"{HOOK}/410/removed")
+        minute(app)
+        assert next(d for d in rows(app, Delivery) if d.webhook_id).state == DeliveryState.WAITING
+
     def test_a_private_address_is_refused(self, app: Flask, cast: Cast) -> None:
         with app.app_context(), unit_of_work():
             alice = db.session.get_one(Person, cast.alice)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import joinedload
 
 from .. import mail
 from ..apis.fetch import post
+from ..config import Config
 from ..db import db, now
 from ..errors import Refused
 from ..runtime import runtime
@@ -32,6 +33,7 @@ PAUSES = tuple(timedelta(seconds=s) for s in (5, 60, 300, 1800, 7200, 18000, 360
 class Outcome:
     delivery_id: int
     problem: str  # empty: it was delivered
+    is_final: bool = False  # the receiver wants no more of it
 
 
 def sign(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
@@ -51,7 +53,7 @@ def send_due() -> list[Outcome]:
     due = list(db.session.scalars(query.limit(MOST_AT_ONCE)))
     ready = [(one.id, _way(one)) for one in due]
     db.session.rollback()  # nothing is held while others take their time
-    return [Outcome(number, way()) for number, way in ready]
+    return [Outcome(number, *way()) for number, way in ready]
 
 
 def _way(delivery: Delivery) -> Any:
@@ -60,16 +62,20 @@ def _way(delivery: Delivery) -> Any:
     if delivery.webhook is None:
         subject, text = _mail_of(delivery.body)
         config, to = runtime().config, delivery.to
-        return lambda: (
-            "" if mail.send(config, to, subject, text) or not config.smtp_url else "the mail server did not take it"
-        )
+        return lambda: _mail(config, to, subject, text)
     if delivery.webhook.removed_at is not None:
-        return lambda: "the webhook was removed"
+        return lambda: ("the webhook was removed", True)
     secret, url, message_id = secret_of(delivery.webhook), delivery.to, delivery.message_id
     return lambda: _post(url, secret, message_id, body)
 
 
-def _post(url: str, secret: bytes, message_id: str, body: bytes) -> str:
+def _mail(config: Config, to: str, subject: str, text: str) -> tuple[str]:
+    """Without SMTP it is printed, and that has to do."""
+    sent = mail.send(config, to, subject, text) or not config.smtp_url
+    return ("" if sent else "the mail server did not take it",)
+
+
+def _post(url: str, secret: bytes, message_id: str, body: bytes) -> tuple[str, bool]:
     timestamp = int(time.time())
     headers = {
         "Content-Type": "application/json", "User-Agent": "Gatewright", "webhook-id": message_id,
@@ -78,8 +84,8 @@ def _post(url: str, secret: bytes, message_id: str, body: bytes) -> str:
     try:
         status = post(url, body, headers, WITHIN_S)
     except Refused as refused:
-        return refused.message[:300]
-    return "" if 200 <= status < 300 else f"it answered {status}"
+        return refused.message[:300], False
+    return "" if 200 <= status < 300 else f"it answered {status}", status == 410  # Gone
 
 
 def note_outcomes(found: list[Outcome]) -> None:
@@ -91,8 +97,8 @@ def note_outcomes(found: list[Outcome]) -> None:
         delivery.problem = one.problem
         if not one.problem:
             delivery.state, delivery.delivered_at = DeliveryState.DELIVERED, now()
-        elif delivery.attempts > len(PAUSES) or "410" in one.problem or "removed" in one.problem:
-            delivery.state = DeliveryState.FAILED  # 410: the receiver wants no more of them
+        elif one.is_final or delivery.attempts > len(PAUSES):
+            delivery.state = DeliveryState.FAILED
         else:
             delivery.try_at = now() + PAUSES[delivery.attempts - 1]
 
