@@ -119,7 +119,7 @@ def _of_sums(
     t = during(table, span, closed, by)
     key = t.c[way.summed]
     count = func.sum(t.c.requests)
-    query = select(key, count).where(*within(question, t)).group_by(key)  # type: ignore[arg-type]
+    query = select(key, count).where(*within(question, t)).group_by(key)
     return [(k, int(n)) for k, n in connection.execute(query.order_by(count.desc()).limit(MOST)) if k not in ("", 0)]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Table, func, literal_column, select
+from sqlalchemy import ColumnElement, Subquery, Table, func, literal_column, select
 
 from ..runtime import runtime
 from .days import in_hours
@@ -76,10 +76,10 @@ def summed_in(question: Question, also: str = "") -> Table | None:
     return None if tables or (table is node_hour and q.version_ids is not None) else table
 
 
-def within(question: Question, t: object) -> list[object]:
+def within(question: Question, t: Table | Subquery) -> list[ColumnElement[bool]]:
     """The conditions of a question that `summed_in` found a table for, on its sums."""
-    c = t.c  # type: ignore[attr-defined]
-    found: list[object] = []
+    c = t.c
+    found: list[ColumnElement[bool]] = []
     for name, wanted in (
         ("version_id", question.version_ids),
         ("client_id", question.client_ids),
@@ -97,7 +97,7 @@ def within(question: Question, t: object) -> list[object]:
 def _of_sums(question: Question, table: Table, since: datetime, until: datetime) -> list[Count]:
     query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests))
     query = query.where(in_hours(table, int(since.timestamp()) // 3600, int(until.timestamp()) // 3600 + 1))
-    query = query.where(*within(question, table)).group_by(table.c.hour, table.c.status_class)  # type: ignore[arg-type]
+    query = query.where(*within(question, table)).group_by(table.c.hour, table.c.status_class)
     with runtime().logs.reading() as connection:
         return [(datetime.fromtimestamp(h * 3600, since.tzinfo), c, int(n)) for h, c, n in connection.execute(query)]
 
