@@ -108,7 +108,7 @@ def _firing(person: Person) -> list[Notice]:
             "bad",
             "bell",
             f"{rule.name} is firing",
-            f"Since {distance(now() - rule.checked_at) if rule.checked_at else 'now'} or longer; its limit is {rule.threshold:g}.",
+            f"Last measured over {rule.window}; its limit is {rule.threshold:g}.",
             "Look at it",
             url_for("alerts.show", rule_id=rule.id),
         )
