@@ -92,8 +92,9 @@ class Echo(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def echo() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a backend that answers so."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

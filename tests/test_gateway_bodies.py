@@ -5,18 +5,16 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from joserfc.jwk import ECKey
-from profiled import Installed, bearer
+from profiled import Installed, answering, bearer
 from programs import Installation, Reply, installation, wait_until
 
 from console import create_app
@@ -104,21 +102,10 @@ class Backend(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def backend() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Backend)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     home = tmp_path_factory.mktemp("bodies") / "home"
-    with installation(home) as me, backend() as url:
+    with installation(home) as me, answering(Backend) as url:
         yield fill(me, url)
 
 

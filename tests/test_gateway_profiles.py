@@ -9,7 +9,7 @@ import joserfc.jwe
 import jwt
 import pytest
 from joserfc.jwk import ECKey
-from profiled import ENCRYPTION, SIGNING, Holder, Installed, bearer, echo, fill, head_of, reason, seen
+from profiled import ENCRYPTION, SIGNING, Echo, Holder, Installed, answering, bearer, fill, head_of, reason, seen
 from programs import Reply, installation, wait_until
 from sqlalchemy import select
 
@@ -36,7 +36,7 @@ NOTICED_S = 2  # a revocation is known to every node
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     home = tmp_path_factory.mktemp("profiles") / "home"
-    with installation(home) as me, echo() as backend:
+    with installation(home) as me, answering(Echo) as backend:
         yield fill(me, backend)
 
 
