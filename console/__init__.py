@@ -28,6 +28,8 @@ def create_app(config: Config | None = None) -> Flask:
 
     from . import config as settings
     from . import jobs as jobs  # its table belongs to the schema
+    from . import outbox as outbox  # and its
+    from .apis import review_models as review_models
     from .credentials.seal import ring
     from .db import db, prepare_engine
     from .logs.countries import open_database

@@ -42,7 +42,10 @@ class Job:
 
 
 def jobs() -> tuple[Job, ...]:
+    from . import outbox
     from .alerts import deliver, evaluate
+    from .apis import sunset
+    from .applications import actions as applications
     from .audit import checkpoints
     from .credentials import upkeep as credentials
     from .logs import upkeep as logs
@@ -60,6 +63,9 @@ def jobs() -> tuple[Job, ...]:
         Job("sign_audit_trail", 5 * minute, checkpoints.sign_new_entries, checkpoints.look_ahead),
         Job("look_at_rules", minute, evaluate.note_findings, evaluate.look_at_rules),
         Job("send_alerts", timedelta(seconds=5), deliver.note_outcomes, deliver.send_due),
+        Job("watch_sunsets", minute, sunset.watch_sunsets),
+        Job("expire_subscriptions", minute, applications.expire_subscriptions),
+        Job("send_letters", timedelta(seconds=5), outbox.note_sent, outbox.send_due),
         Job("sweep_tokens", 10 * minute, tokens.sweep),
     )
 

@@ -15,7 +15,8 @@ from flask import Flask
 from sqlalchemy import inspect, select, text
 
 from console.accounts.models import Person
-from console.apis.actions import Choices, import_document, publish_version, retire_version
+from console.apis.actions import Choices, import_document, publish_version
+from console.apis.sunset import retire_version
 from console.apis.models import ApiVersion
 from console.db import db, now, unit_of_work
 from console.logs import segments

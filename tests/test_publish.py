@@ -20,7 +20,7 @@ from sqlalchemy.orm import undefer
 
 from console.accounts.models import Person
 from console.apis.actions import Choices, publish_version
-from console.apis.models import ApiVersion, Revision
+from console.apis.models import ApiVersion, Draft, Revision
 from console.db import db
 from console.errors import Refused
 from console.gateway.bundle import build
@@ -117,12 +117,21 @@ class TestImport:
         assert (version(app).source, version(app).gateway_path) == (changed, "/mine")
         assert (counts(app)["api"], counts(app)["api_version"]) == (1, 1)
 
-    def test_again_after_publishing_is_refused(self, app: Flask, live: FlaskClient) -> None:
+    def test_the_same_again_after_publishing_is_refused(self, app: Flask, live: FlaskClient) -> None:
         before = counts(app)
         answer = live.post("/apis/new", data=PASTE)
         assert answer.status_code == 422
-        assert "Orders 1.0.0 is published already. Change `info.version`" in answer.text
+        assert "Orders 1.0.0 is published with this very document already." in answer.text
         assert counts(app) == before
+
+    def test_again_after_publishing_is_the_next_revision(self, app: Flask, live: FlaskClient) -> None:
+        before = version(app)
+        changed = ORDERS.replace("summary: Place an order", "summary: Order something")
+        assert live.post("/apis/new", data=PASTE | {"document": changed}).location == PAGE
+        after = version(app)
+        assert (after.source, after.revision) == (before.source, 1)
+        with app.app_context():
+            assert db.session.get_one(Draft, after.id).source == changed
 
     def test_sent_twice_is_done_once(self, app: Flask, alice: FlaskClient) -> None:
         assert [alice.post("/apis/new", data=PASTE | {"once": "7"}).status_code for _ in "12"] == [302, 302]
@@ -356,7 +365,7 @@ class TestDiscard:
     def test_what_was_published_stays(self, app: Flask, live: FlaskClient) -> None:
         before = counts(app)
         answer = live.post(f"{PAGE}/discard")
-        assert (answer.status_code, "only a draft can be discarded" in answer.text) == (409, True)
+        assert (answer.status_code, "deprecate and retire it instead" in answer.text) == (409, True)
         assert counts(app) == before
 
 

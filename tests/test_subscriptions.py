@@ -132,7 +132,7 @@ def test_the_owner_ends_it(app: Flask, world: World, sign_in: SignIn) -> None:
     with app.app_context():
         assert build()["versions"][0]["ended_clients"] == [world.client_id]
     again = bob.post("/subscriptions/1/close")
-    assert (again.status_code, "closed already" in again.text) == (409, True)
+    assert (again.status_code, "This subscription is closed." in again.text) == (409, True)
 
 
 def test_asking_and_ending_waits_for_nobody(app: Flask, asked: FlaskClient, sign_in: SignIn) -> None:

@@ -240,7 +240,7 @@ class TestToken:
 
     def test_it_says_what_rfc_9068_wants(self, app: Flask, world: World, shop: Caller) -> None:
         claims = claims_of(opened(app, shop.token(scope="orders:read"))[0])
-        assert claims.keys() == {"iss", "sub", "aud", "client_id", "iat", "exp", "jti", "scope"}
+        assert claims.keys() == {"iss", "sub", "aud", "client_id", "iat", "exp", "jti", "scope", "plan"}
         assert claims["iss"] == shop.browser.get("/.well-known/oauth-authorization-server").json["issuer"]
         assert claims["sub"] == claims["client_id"] == world.client_id
         assert (claims["aud"], claims["scope"]) == (world.audience, "orders:read")

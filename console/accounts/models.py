@@ -19,6 +19,7 @@ class Permission(StrEnum):
     SIGNED_IN = "signed_in"
     READ_APIS = "read_apis"
     MANAGE_APIS = "manage_apis"
+    REVIEW_APIS = "review_apis"
     READ_CATALOG = "read_catalog"
     USE_APPLICATIONS = "use_applications"
     READ_APPLICATIONS = "read_applications"  # of her teams
@@ -72,6 +73,8 @@ class Team(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(80), unique=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    review_required: Mapped[bool] = mapped_column(default=False)  # nothing is published without an approved review
+    four_eyes: Mapped[bool] = mapped_column(default=False)  # and not one approved by who asked for it
     people: Mapped[list[Person]] = relationship(back_populates="teams", secondary="membership")
 
 
@@ -183,3 +186,12 @@ class SentForm(Model):
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     token: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Setting(Model):
+    """What an admin decides for the whole installation, in the browser."""
+
+    __tablename__ = "setting"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    changed_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)

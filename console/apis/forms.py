@@ -22,7 +22,8 @@ from ..accounts.models import Team
 from ..credentials.algorithms import CURVES
 from ..db import now
 from ..web.forms import Form, plain_text
-from .actions import LONGEST_LOG_DAYS, MOST_BODY_BYTES, Choices
+from .actions import LONGEST_LOG_DAYS
+from .choices import MOST_BODY_BYTES, Choices
 from .models import Accepts, ApiVersion
 
 ACCEPTS = [

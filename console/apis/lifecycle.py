@@ -14,7 +14,7 @@ from ..errors import Refused
 from ..logs.traffic import Traffic, traffic
 from ..web.access import me, requires
 from ..web.htmx import render
-from . import actions, queries
+from . import actions, queries, sunset
 from .backends import check_backend, unreachable
 from .forms import ChoicesForm, DeprecateForm, RetireForm
 from .models import ApiVersion, State
@@ -104,7 +104,7 @@ def deprecate(slug: str, number: str) -> Response:
         successor = next((v for v in others if v.id == form.successor.data), None)
         note = (form.note.data or "").strip()
         form.attempt(
-            actions.deprecate_version, version, sunset_at=form.sunset_at, successor=successor, note=note, by=me()
+            sunset.deprecate_version, version, sunset_at=form.sunset_at, successor=successor, note=note, by=me()
         )
     if form.errors:
         return _deprecate_page(version, form, 422)
@@ -126,7 +126,7 @@ def retire(slug: str, number: str) -> Response:
     if form.validate() and form.name.data != version.name:
         form.refuse(Refused(f"Type {version.name} to confirm; it cannot be undone.", "name"))
     if not form.errors:
-        form.attempt(actions.retire_version, version, by=me())
+        form.attempt(sunset.retire_version, version, by=me())
     if form.errors:
         return render("apis/retire.html", status=422, version=version, form=form, **_callers(version))
     flash(f"{version.name} is retired. Callers get 410 from now on.", "ok")

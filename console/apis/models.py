@@ -16,9 +16,24 @@ from ..runtime import runtime
 
 class State(StrEnum):
     DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    CHANGES_REQUESTED = "changes_requested"
     PUBLISHED = "published"
     DEPRECATED = "deprecated"
+    BLOCKED = "blocked"
     RETIRED = "retired"
+
+
+UNPUBLISHED = (State.DRAFT, State.IN_REVIEW, State.CHANGES_REQUESTED)
+SERVING = (State.PUBLISHED, State.DEPRECATED)
+
+
+class Visibility(StrEnum):
+    """Who finds an API in the catalog, once a version of it is published."""
+
+    TEAM = "team"  # its owners, and whoever reads all APIs
+    INTERNAL = "internal"  # everybody who is signed in
+    PUBLIC = "public"  # anybody
 
 
 class Accepts(StrEnum):
@@ -47,6 +62,7 @@ class Api(Model):
     team_id: Mapped[int] = mapped_column(ForeignKey("team.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     log_days: Mapped[int | None]  # request records of all versions; None: as GATEWRIGHT_LOGS_DAYS says
+    visibility: Mapped[Visibility] = mapped_column(String(10), default=Visibility.INTERNAL)
     team: Mapped[Team] = relationship()
     versions: Mapped[list[ApiVersion]] = relationship(back_populates="api", order_by="ApiVersion.id.desc()")
 
@@ -87,6 +103,15 @@ class ApiVersion(Model):
     successor_id: Mapped[int | None] = mapped_column(ForeignKey("api_version.id"))
     retired_at: Mapped[datetime | None]
     retired_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    retire_reason: Mapped[str] = mapped_column(String(500), default="")
+    # an emergency stop is a state; whether the gateways serve it otherwise is a switch beside the states
+    state_before_block: Mapped[str] = mapped_column(String(20), default="")
+    blocked_at: Mapped[datetime | None]
+    block_reason: Mapped[str] = mapped_column(String(500), default="")
+    stopped_at: Mapped[datetime | None]
+    stop_reason: Mapped[str] = mapped_column(String(500), default="")
+    mocked: Mapped[bool] = mapped_column(default=False)  # while unpublished the gateways answer from its examples
+    drafted_at: Mapped[datetime | None]  # when the next revision was last worked on
     revision: Mapped[int] = mapped_column(default=0)
     generation: Mapped[int] = mapped_column(default=0)  # nodes that applied this or a later one serve this revision
     edits: Mapped[int] = mapped_column(default=1)
@@ -97,6 +122,7 @@ class ApiVersion(Model):
     deprecated_by: Mapped[Person | None] = relationship(foreign_keys=[deprecated_by_id])
     retired_by: Mapped[Person | None] = relationship(foreign_keys=[retired_by_id])
     revisions: Mapped[list[Revision]] = relationship(order_by="Revision.number.desc()", viewonly=True)
+    draft: Mapped[Draft | None] = relationship(back_populates="version", cascade="all, delete-orphan")
 
     __mapper_args__ = {"version_id_col": edits}  # noqa: RUF012
 
@@ -110,7 +136,19 @@ class ApiVersion(Model):
 
     @property
     def is_serving(self) -> bool:
-        return self.state in (State.PUBLISHED, State.DEPRECATED)
+        """Callers may use it, as far as its state goes; see `stopped_at` for the switch beside it."""
+        return self.state in SERVING
+
+    @property
+    def is_unpublished(self) -> bool:
+        return self.state in UNPUBLISHED
+
+    @property
+    def outage(self) -> str:
+        """Why the gateways answer 503 for it; empty while they do not."""
+        if self.state == State.BLOCKED:
+            return self.block_reason
+        return self.stop_reason if self.stopped_at and self.is_serving else ""
 
     @property
     def token_format(self) -> str:
@@ -141,6 +179,41 @@ class Revision(Model):
     version_id: Mapped[int] = mapped_column(ForeignKey("api_version.id"))
     number: Mapped[int]
     content: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
+    source: Mapped[str] = mapped_column(Text, default="", deferred=True)
+    note: Mapped[str] = mapped_column(String(500), default="")
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     created_by: Mapped[Person | None] = relationship()
+
+
+class Draft(Model):
+    """The next revision of a version that was published: worked on beside the one that is served."""
+
+    __tablename__ = "draft"
+    version_id: Mapped[int] = mapped_column(ForeignKey("api_version.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(Text, deferred=True)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
+    choices: Mapped[dict[str, Any]] = mapped_column(JSON)
+    changed_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    changed_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    version: Mapped[ApiVersion] = relationship(back_populates="draft")
+    changed_by: Mapped[Person | None] = relationship()
+
+
+class Follower(Model):
+    """A person who is told when something happens to an API."""
+
+    __tablename__ = "follower"
+    api_id: Mapped[int] = mapped_column(ForeignKey("api.id"), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True, index=True)
+    since: Mapped[datetime] = mapped_column(default=now)
+
+
+class SunsetNotice(Model):
+    """That subscribers were told, so many days before a sunset; a sunset that is moved is told of anew."""
+
+    __tablename__ = "sunset_notice"
+    version_id: Mapped[int] = mapped_column(ForeignKey("api_version.id"), primary_key=True)
+    sunset_at: Mapped[datetime] = mapped_column(primary_key=True)
+    days: Mapped[int] = mapped_column(primary_key=True)  # 0: when it was deprecated
+    sent_at: Mapped[datetime] = mapped_column(default=now)

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from ..db import db
 from ..runtime import remembered, runtime
-from .models import ApiVersion, Revision, State
+from .models import SERVING, ApiVersion, Revision
 from .openapi import operations
 from .sensitive import Sensitive, plain
 
@@ -137,7 +137,7 @@ def _body_rules() -> dict[int, BodyRules]:
     query = query.where(
         ApiVersion.log_bodies,
         Revision.number == ApiVersion.revision,
-        ApiVersion.state.in_((State.PUBLISHED, State.DEPRECATED)),
+        ApiVersion.state.in_(SERVING),
     )
     return {row[0]: BodyRules(row[1], _templates(row[2]).sensitive) for row in db.session.execute(query)}
 

@@ -11,10 +11,10 @@ from ..accounts.models import Permission, Person
 from ..db import db
 from ..errors import NotFound
 from ..runtime import remembered
-from .models import Api, ApiVersion, State
+from .models import SERVING, UNPUBLISHED, Api, ApiVersion, State
 
 PAGE = 30
-VISIBLE = (State.PUBLISHED, State.DEPRECATED)
+VISIBLE = (*SERVING, State.BLOCKED)
 
 
 def apis(*, after: str = "", search: str = "", state: str = "", size: int = PAGE) -> list[Api]:
@@ -61,7 +61,7 @@ def catalog(*, after: int = 0, search: str = "", size: int = PAGE) -> list[ApiVe
 def find_in_catalog(slug: str, number: str, *, by: Person) -> ApiVersion:
     """A version that this person may read about: drafts only for those who read APIs."""
     version = find_version(slug, number)
-    if version.state in (State.DRAFT, State.RETIRED) and not by.may(Permission.READ_APIS):
+    if (version.is_unpublished or version.state == State.RETIRED) and not by.may(Permission.READ_APIS):
         raise NotFound(f"There is no version {number} of {slug} in the catalog.")
     return version
 
@@ -81,7 +81,9 @@ def names(version_ids: set[int]) -> dict[int, ApiVersion]:
 
 def all_versions(limit: int = 500) -> list[ApiVersion]:
     """For choosing one from a list."""
-    query = _versions().where(ApiVersion.state != State.DRAFT).order_by(Api.slug, ApiVersion.id.desc()).limit(limit)
+    query = (
+        _versions().where(ApiVersion.state.not_in(UNPUBLISHED)).order_by(Api.slug, ApiVersion.id.desc()).limit(limit)
+    )
     return list(db.session.scalars(query))
 
 
@@ -122,7 +124,7 @@ def version_finder() -> Callable[[str], int]:
 
 def _by_path() -> dict[str, int]:
     query = select(ApiVersion.gateway_path, ApiVersion.id).where(
-        ApiVersion.gateway_path.is_not(None), ApiVersion.state != State.DRAFT
+        ApiVersion.gateway_path.is_not(None), ApiVersion.state.not_in(UNPUBLISHED) | ApiVersion.mocked
     )
     return {row.gateway_path: row.id for row in db.session.execute(query)}
 

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import contains_eager, joinedload
 
-from ..apis.models import Accepts, ApiVersion, Dpop, State
+from ..apis.models import SERVING, Accepts, ApiVersion, Dpop
 from ..credentials.models import ApiKey, ClientKey, ClientSecret, Credential
 from ..db import db
 from ..runtime import needs_database, remembered
-from .models import Application, ResourceServer, Subscription, SubscriptionState
+from .models import Application, Plan, ResourceServer, Subscription, SubscriptionState
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Grant:
     signing_alg: str
     key_source: str
     dpop: str
+    plan: str = ""
 
     @property
     def takes_tokens(self) -> bool:
@@ -117,25 +118,29 @@ def _read_client(client_id: str) -> Client:
 
 def _grants(application_id: int) -> tuple[Grant, ...]:
     query = (
-        select(ApiVersion)
-        .join(Subscription, Subscription.version_id == ApiVersion.id)
+        select(Subscription)
+        .join(ApiVersion, Subscription.version_id == ApiVersion.id)
         .where(Subscription.application_id == application_id, Subscription.state == SubscriptionState.ACTIVE)
-        .where(ApiVersion.state.in_((State.PUBLISHED, State.DEPRECATED)))
+        .where(ApiVersion.state.in_(SERVING))
+        .options(contains_eager(Subscription.version), joinedload(Subscription.plan).joinedload(Plan.version))
         .order_by(ApiVersion.id)
     )
-    return tuple(grant_of(v) for v in db.session.scalars(query))
+    return tuple(grant_of(subscription) for subscription in db.session.scalars(query))
 
 
-def grant_of(version: ApiVersion) -> Grant:
+def grant_of(subscription: Subscription) -> Grant:
+    """What its plan allows of what the version accepts and has."""
+    version, plan = subscription.version, subscription.plan
     return Grant(
         version.id,
         version.audience,
-        tuple(version.scopes),
+        tuple(plan.allowed_scopes() if plan else version.scopes),
         version.token_lifetime_s,
-        frozenset(version.accepts),
+        frozenset(plan.credentials() if plan else version.accepts),
         version.signing_alg,
         version.key_source,
         version.dpop,
+        plan.name if plan else "",
     )
 
 

@@ -14,8 +14,10 @@ from sqlalchemy import select
 from ..accounts.actions import create_admin, create_team
 from ..accounts.models import Person, Role, Team
 from ..accounts.passwords import hash_password
-from ..apis.actions import Choices, deprecate_version, import_document, publish_version
+from ..apis.actions import import_document, publish_version
+from ..apis.choices import Choices
 from ..apis.models import Api, ApiVersion
+from ..apis.sunset import deprecate_version
 from ..applications.actions import approve_subscription, create_application, subscribe
 from ..applications.models import Application, ResourceServer, Subscription, SubscriptionState
 from ..audit.actions import record

@@ -4,11 +4,12 @@ It names no Envoy: the agent beside the node renders it (`console.gateway.envoy`
 
     {"generation": 7, "issuer": url, "jwks": {...}, "revoked": [jti...],
      "versions": [{"id", "name", "path", "state", "backend", "accepts", "audience", "operations", "headers",
-                   "ended_clients", "detail", "dpop", "keeps", "closures", "secrets", "body_bytes"}]}
+                   "ended_clients", "detail", "dpop", "keeps", "closures", "secrets", "body_bytes", "plans"}]}
 
 ``dpop``: off, optional or required. ``keeps``: the backend gets the credential as the caller sent it. ``closures``: how
 often an encryption key of this version was revoked; what a node remembers from before then is void. ``secrets``: the HS256
 keys (JWK) that this version's tokens are signed with, instead of the published ones; nothing for all others.
+``plans``: how often callers may call by what their token says is their plan: ``[{"name", "requests", "per_s"}]``.
 ``body_bytes``: so much of request and response bodies goes with the record of a call; 0 for nearly all.
 """
 
@@ -24,8 +25,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import contains_eager, undefer
 
 from ..apis import openapi
-from ..apis.models import Accepts, ApiVersion, State
-from ..applications.models import Application, Subscription, SubscriptionState
+from ..apis.models import UNPUBLISHED, Accepts, ApiVersion, State
+from ..applications.models import Application, Plan, PlanState, Subscription, SubscriptionState
 from ..credentials.algorithms import HS256
 from ..credentials.models import ApiKey, EncryptionKey, KeyState, Source
 from ..credentials.rotation import LONGEST_TOKEN_S
@@ -54,21 +55,23 @@ def build() -> dict[str, Any]:
         select(ApiVersion)
         .join(ApiVersion.api)
         .options(contains_eager(ApiVersion.api), undefer(ApiVersion.document))
-        .where(ApiVersion.state != State.DRAFT, ApiVersion.gateway_path.is_not(None))
+        .where(ApiVersion.state.not_in(UNPUBLISHED) | ApiVersion.mocked, ApiVersion.gateway_path.is_not(None))
         .order_by(ApiVersion.id)
     )
-    ended, closures = _ended_clients(), _closures()
+    ended, closures, plans = _ended_clients(), _closures(), _rate_limits()
     return {
         "generation": number,
         "issuer": runtime().config.public_url,
         "jwks": jwks(),
         "revoked": sorted(revoked() | _revoked_keys()),
-        "versions": [_version(v, ended.get(v.id, []), closures.get(v.id, 0)) for v in db.session.scalars(query)],
+        "versions": [_version(v, ended.get(v.id, []), closures.get(v.id, 0), plans) for v in db.session.scalars(query)],
     }
 
 
-def _version(version: ApiVersion, ended: list[str], closures: int) -> dict[str, Any]:
-    state = "retired" if version.state == State.RETIRED else "open" if version.takes(Accepts.OPEN) else "protected"
+def _version(
+    version: ApiVersion, ended: list[str], closures: int, plans: dict[int, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    state = _state(version)
     needs_secret = version.signing_alg == HS256 and state == "protected"  # else a node has no use for it
     return {
         "id": version.id,
@@ -81,13 +84,25 @@ def _version(version: ApiVersion, ended: list[str], closures: int) -> dict[str, 
         "operations": _operations(version) if state == "protected" else [],
         "headers": deprecation_headers(version),
         "ended_clients": ended,
-        "detail": _gone(version) if state == "retired" else "",
+        "detail": _gone(version) if state == "retired" else version.outage,
         "dpop": version.dpop,
         "keeps": version.key_source != Source.MANAGED and version.takes(Accepts.ENCRYPTED),
         "closures": closures,
         "secrets": [secret_jwk(key) for key in shared_secrets(version.id)] if needs_secret else [],
-        "body_bytes": version.log_body_bytes if version.log_bodies and state != "retired" else 0,
+        "body_bytes": version.log_body_bytes if version.log_bodies and state in ("open", "protected") else 0,
+        "plans": plans.get(version.id, []) if state == "protected" else [],
     }
+
+
+def _state(version: ApiVersion) -> str:
+    """``retired`` answers 410, ``stopped`` 503; ``mock`` is answered by the console, ``open`` asks for no credential."""
+    if version.state == State.RETIRED:
+        return "retired"
+    if version.outage:
+        return "stopped"
+    if version.is_unpublished:
+        return "mock"
+    return "open" if version.takes(Accepts.OPEN) else "protected"
 
 
 def _operations(version: ApiVersion) -> list[dict[str, Any]]:
@@ -125,12 +140,14 @@ def _gone(version: ApiVersion) -> str:
 
 
 def _ended_clients() -> dict[int, list[str]]:
-    """Clients whose subscription ended while a token of theirs may still be alive, by version."""
+    """Clients whose subscription is paused, or ended while a token of theirs may still be alive, by version."""
     pairs = select(Subscription.version_id, Application.client_id).join(Application)
-    closed = pairs.where(
-        Subscription.state == SubscriptionState.CLOSED, Subscription.closed_at > now() - LONGEST_LIFETIME
+    over = (SubscriptionState.CLOSED, SubscriptionState.EXPIRED)
+    refused = pairs.where(
+        (Subscription.state == SubscriptionState.PAUSED)
+        | (Subscription.state.in_(over) & (Subscription.closed_at > now() - LONGEST_LIFETIME))
     )
-    gone = {(version_id, client_id) for version_id, client_id in db.session.execute(closed)}
+    gone = {(version_id, client_id) for version_id, client_id in db.session.execute(refused)}
     if not gone:
         return {}
     active = pairs.where(
@@ -141,6 +158,16 @@ def _ended_clients() -> dict[int, list[str]]:
     for version_id, client_id in sorted(gone):
         ended.setdefault(version_id, []).append(client_id)
     return ended
+
+
+def _rate_limits() -> dict[int, list[dict[str, Any]]]:
+    """Of each version the plans that limit how often: ``{"name", "requests", "per_s"}``."""
+    query = select(Plan).where(Plan.rate_requests.is_not(None), Plan.state != PlanState.CLOSED).order_by(Plan.id)
+    limits: dict[int, list[dict[str, Any]]] = {}
+    for plan in db.session.scalars(query):
+        limit = {"name": plan.name, "requests": plan.rate_requests, "per_s": plan.rate_per_s}
+        limits.setdefault(plan.version_id, []).append(limit)
+    return limits
 
 
 def _closures() -> dict[int, int]:

@@ -125,6 +125,7 @@ def _exchange(key: KnownKey, audience: str) -> Decision:
         lifetime_s=INTERNAL_S,
         profile=profile_of(grant, encrypted=False),
         jti=key.jti,
+        plan=grant.plan,
     )
     left = (limits.expires_at - now()).total_seconds() if limits.expires_at else REMEMBER_S
     return Decision(token.text, max(0, min(REMEMBER_S, int(left))), is_for_address=bool(limits.networks))

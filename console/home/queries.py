@@ -196,7 +196,11 @@ def _ending_soon() -> list[Notice]:
 def _drafts(person: Person) -> list[Notice]:
     if not person.may(Permission.MANAGE_APIS):
         return []
-    query = select(ApiVersion).where(ApiVersion.state == State.DRAFT).options(joinedload(ApiVersion.api))
+    query = (
+        select(ApiVersion)
+        .where(ApiVersion.state.in_((State.DRAFT, State.CHANGES_REQUESTED)))
+        .options(joinedload(ApiVersion.api))
+    )
     query = query.order_by(ApiVersion.id.desc()).limit(3)
     return [
         Notice(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import delete
 
 from ..accounts.models import Person
-from ..apis.models import Accepts, ApiVersion, Dpop
+from ..apis.models import ApiVersion, Dpop
 from ..applications.clients import grant_of
 from ..applications.models import Application
 from ..applications.queries import subscription_of
@@ -23,11 +23,13 @@ from .models import IssuedToken, RevokedToken
 
 def make_token(application: Application, version: ApiVersion, scope: str, lifetime_s: int, *, by: Person) -> Token:
     """A token for a subscribed API. The text is in the answer and nowhere else."""
-    if subscription_of(application, version.id) is None:
+    subscription = subscription_of(application, version.id)
+    if subscription is None:
         raise Refused(f"{application.name} has no approved subscription to {version.name}.", "version")
     if not version.is_serving:
         raise Refused(f"{version.name} is {version.state}; there is nothing to call.", "version")
-    if not {Accepts.SIGNED, Accepts.ENCRYPTED} & set(version.accepts):
+    grant = grant_of(subscription)
+    if not grant.takes_tokens:
         raise Refused(f"{version.name} takes API keys, not tokens. Create a key instead.", "version")
     if not 60 <= lifetime_s <= version.token_lifetime_s:
         raise Refused(f"Choose between 1 and {version.token_lifetime_s // 60} minutes.", "lifetime")
@@ -35,7 +37,6 @@ def make_token(application: Application, version: ApiVersion, scope: str, lifeti
         raise Refused(
             f"{version.name} takes DPoP-bound tokens only; the application must ask for them itself.", "version"
         )
-    grant = grant_of(version)
     granted = allowed_scope(grant, scope)
     token = issue_token(
         client_id=application.client_id,
@@ -43,6 +44,7 @@ def make_token(application: Application, version: ApiVersion, scope: str, lifeti
         scope=granted,
         lifetime_s=lifetime_s,
         profile=profile_of(grant),
+        plan=grant.plan,
     )
     row = IssuedToken(
         jti=token.jti,

@@ -53,6 +53,7 @@ def grant_client_credentials(who: Caller, grant: Grant, form: Mapping[str, str],
         lifetime_s=grant.lifetime_s,
         profile=profile_of(grant),
         jkt=jkt,
+        plan=grant.plan,
     )
     return Granted(token, scope)
 

@@ -53,8 +53,12 @@ def issue_token(
     profile: Profile | None = None,
     jti: str = "",
     jkt: str = "",
+    plan: str = "",
 ) -> Token:
-    """A token for ``client_id`` at ``audience``. ``jkt``: bound to that key of the caller (RFC 9449 section 6.1)."""
+    """A token for ``client_id`` at ``audience``. ``jkt``: bound to that key of the caller (RFC 9449 section 6.1).
+
+    ``plan``: the private claim by which a gateway knows how often this client may call.
+    """
     profile = profile or Profile()
     issued_at = int(time.time())
     jti = jti or secrets.token_urlsafe(16)
@@ -69,6 +73,8 @@ def issue_token(
     }
     if scope:
         claims["scope"] = scope
+    if plan:
+        claims["plan"] = plan
     if jkt:
         claims["cnf"] = {"jkt": jkt}
     key = profile.signer

@@ -1,0 +1,154 @@
+"""Publishing: the content that is worked on becomes an immutable revision, and what the gateways serve."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from sqlalchemy import select
+
+from ..accounts.models import Person
+from ..applications.plans import ensure_plan, restore_plans, snapshot
+from ..audit.actions import record
+from ..audit.models import Action
+from ..credentials.algorithms import HS256
+from ..credentials.encryption import ensure_encryption_key
+from ..credentials.signing import end_shared_secrets, ensure_shared_secret
+from ..db import db, now
+from ..errors import NotFound, Refused
+from ..runtime import changed
+from . import openapi
+from .choices import Choices, check_choices, choose
+from .gate import check_gate
+from .models import Accepts, ApiVersion, Draft, Revision, State
+from .reviews import end_review
+from .states import Move, check_move
+from .working import Working, keep, lock, set_document, working
+
+
+def publish_version(
+    version: ApiVersion, choices: Choices | None = None, *, edits: int, by: Person, note: str = ""
+) -> Revision:
+    """Serve what is worked on; of a version that is serving already, as the next revision.
+
+    ``choices``: instead of those that were saved. `Refused` when a review or a second person is needed first.
+    """
+    lock(version, edits)
+    check_move(version, Move.PUBLISH)
+    work = working(version)
+    if choices is not None:
+        work = replace(work, choices=check_choices(version, choices))
+    if not openapi.operations(work.document):
+        raise Refused("The document describes no operation, so there is nothing to publish.")
+    check_gate(version, work, by=by)
+    return _serve(version, work, by=by, note=note)
+
+
+def _serve(version: ApiVersion, work: Working, *, by: Person, note: str) -> Revision:
+    changes = choose(version, work.choices)
+    is_new_document = version.is_serving and work.document != version.document
+    if is_new_document:
+        changes["operations"] = [version.operations, len(openapi.operations(work.document))]
+    if version.is_serving and not changes and snapshot(version.id) == _last_plans(version):
+        raise Refused("Nothing is different from what is being served.")
+    set_document(version, work.source, work.document)
+    _make_keys(version)
+    if version.is_unpublished:
+        version.state, version.published_at, version.published_by_id = State.PUBLISHED, now(), by.id
+    version.mocked = False
+    if plan := ensure_plan(version):
+        changes["plan"] = [None, plan.name]
+    _drop_draft(version)
+    end_review(version)
+    version.revision += 1
+    version.generation = changed()
+    revision = _revision(version, work, note, by=by)
+    record(Action.VERSION_PUBLISHED, version, by=by, changes=changes | {"revision": version.revision})
+    return revision
+
+
+def _make_keys(version: ApiVersion) -> None:
+    if Accepts.ENCRYPTED in version.accepts:
+        ensure_encryption_key(version)
+    if version.signing_alg == HS256:
+        ensure_shared_secret(version.id)
+    else:
+        end_shared_secrets(version.id)
+
+
+def _drop_draft(version: ApiVersion) -> None:
+    draft = db.session.get(Draft, version.id)
+    if draft is not None:
+        db.session.delete(draft)
+        db.session.flush()
+        version.draft = None
+
+
+def _revision(version: ApiVersion, work: Working, note: str, *, by: Person) -> Revision:
+    content = asdict(work.choices) | {
+        "document": work.document,
+        "audience": version.audience,
+        "plans": snapshot(version.id),
+    }
+    revision = Revision(
+        version_id=version.id,
+        number=version.revision,
+        content=content,
+        source=work.source,
+        note=note[:500],
+        created_by_id=by.id,
+    )
+    db.session.add(revision)
+    db.session.flush()
+    return revision
+
+
+def _last_plans(version: ApiVersion) -> list[dict[str, Any]]:
+    return find_revision(version, version.revision).content.get("plans", []) if version.revision else []
+
+
+def find_revision(version: ApiVersion, number: int) -> Revision:
+    query = select(Revision).where(Revision.version_id == version.id, Revision.number == number)
+    revision = db.session.scalars(query).first()
+    if revision is None:
+        raise NotFound(f"{version.name} has no revision {number}.")
+    return revision
+
+
+def content_of(revision: Revision) -> Working:
+    """What a revision held, in the shape of what is worked on."""
+    return Working(revision.source, revision.content["document"], Choices.read(revision.content))
+
+
+def restore_revision(
+    version: ApiVersion, revision: Revision, *, edits: int, by: Person, serve: bool
+) -> Revision | None:
+    """Work on an earlier revision again; with ``serve``, publish it as a new revision in the same step.
+
+    Its document, what was chosen and its plans. The numbers go on: history is added to, never rewritten.
+    """
+    lock(version, edits)
+    check_move(version, Move.EDIT)
+    if revision.version_id != version.id:
+        raise NotFound(f"{version.name} has no revision {revision.number}.")
+    if revision.number == version.revision and version.draft is None:
+        raise Refused(f"Revision {revision.number} is the one that is served.")
+    work = content_of(revision)
+    if not work.source:  # of a release that did not keep the text
+        work = replace(work, source=_as_text(work.document))
+    check_choices(version, work.choices)
+    keep(version, work, by=by)
+    restored = restore_plans(version, revision.content.get("plans", []), by=by)
+    record(
+        Action.VERSION_RESTORED, version, by=by, changes={"from": revision.number, "served": serve, "plans": restored}
+    )
+    if not serve:
+        return None
+    check_gate(version, work, by=by)
+    return _serve(version, work, by=by, note=f"Revision {revision.number} again")
+
+
+def _as_text(document: dict[str, Any]) -> str:
+    import orjson
+
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()

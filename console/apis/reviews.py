@@ -1,0 +1,145 @@
+"""Reviews: somebody asks, others comment, approve, or ask for changes. An approval is for one content and no other."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
+
+from ..accounts.models import Permission, Person
+from ..audit.actions import record
+from ..audit.models import Action
+from ..db import db, now, serialise
+from ..errors import NotFound, Refused
+from .models import ApiVersion, State
+from .review_models import Review, ReviewComment, ReviewState
+from .states import Move, check_move
+from .working import lock, working
+
+
+def open_review(version: ApiVersion) -> Review | None:
+    query = select(Review).where(Review.version_id == version.id, Review.state == ReviewState.OPEN)
+    return db.session.scalars(query).first()
+
+
+def reviews(version: ApiVersion, size: int = 20) -> list[Review]:
+    """Newest first, with what was said."""
+    query = select(Review).where(Review.version_id == version.id).order_by(Review.id.desc()).limit(size)
+    people = (joinedload(Review.requested_by), joinedload(Review.decided_by))
+    return list(
+        db.session.scalars(query.options(*people, selectinload(Review.comments).joinedload(ReviewComment.person)))
+    )
+
+
+def find_review(version: ApiVersion, review_id: int) -> Review:
+    review = db.session.get(Review, review_id)
+    if review is None or review.version_id != version.id:
+        raise NotFound("There is no such review.")
+    return review
+
+
+def approval_of(version: ApiVersion, fingerprint: str, *, by_two: bool = False) -> Review | None:
+    """The approved review of exactly this content; ``by_two``: by another person than who asked for it."""
+    query = select(Review).where(
+        Review.version_id == version.id, Review.fingerprint == fingerprint, Review.state == ReviewState.APPROVED
+    )
+    if by_two:
+        query = query.where(Review.decided_by_id != Review.requested_by_id)
+    return db.session.scalars(query.order_by(Review.id.desc()).limit(1)).first()
+
+
+def request_review(version: ApiVersion, message: str, *, edits: int, by: Person) -> Review:
+    """Ask for a look at what is worked on. It cannot be changed meanwhile, only taken back."""
+    lock(version, edits)
+    check_move(version, Move.REQUEST_REVIEW)
+    if open_review(version) is not None:
+        raise Refused(f"{version.name} is in review already. Take it back first, or wait for the decision.")
+    if version.is_serving and version.draft is None:
+        raise Refused(f"Nothing was changed since revision {version.revision} of {version.name}.")
+    review = Review(
+        version_id=version.id, fingerprint=working(version).fingerprint, message=message[:1000], requested_by_id=by.id
+    )
+    db.session.add(review)
+    if version.is_unpublished:
+        version.state = State.IN_REVIEW
+    db.session.flush()
+    record(Action.REVIEW_REQUESTED, review, by=by, name=version.name, changes={"message": message[:1000]})
+    return review
+
+
+def check_editable(version: ApiVersion) -> None:
+    """`Refused` while somebody is asked to look at it: what is looked at must not change meanwhile."""
+    check_move(version, Move.EDIT)
+    if open_review(version) is not None:
+        raise Refused(
+            f"The next revision of {version.name} is in review: take it back first, or wait for the decision."
+        )
+
+
+def withdraw_review(review: Review, *, by: Person) -> None:
+    """Also one that was approved, so that a draft can be changed again."""
+    _decide(review, ReviewState.WITHDRAWN, "", by=by)
+    _back_to(review.version, State.DRAFT)
+    record(Action.REVIEW_WITHDRAWN, review, by=by, name=review.version.name)
+
+
+def approve_review(review: Review, answer: str, *, by: Person) -> None:
+    """The content that was looked at may be published; whatever is changed afterwards needs another look."""
+    team = review.version.api.team
+    if team.four_eyes and by.id == review.requested_by_id:
+        raise Refused(f"You asked for this review, and {team.name} wants another person to decide it.")
+    if working(review.version).fingerprint != review.fingerprint:
+        raise Refused(f"{review.version.name} was changed since this review was asked for. Ask for another.")
+    _decide(review, ReviewState.APPROVED, answer, by=by)
+    record(Action.REVIEW_APPROVED, review, by=by, name=review.version.name, changes={"answer": answer[:1000]})
+
+
+def request_changes(review: Review, answer: str, *, by: Person) -> None:
+    if not answer.strip():
+        raise Refused("Say what should change.", "answer")
+    check_move(review.version, Move.REQUEST_CHANGES)
+    _decide(review, ReviewState.CHANGES_REQUESTED, answer, by=by)
+    _back_to(review.version, State.CHANGES_REQUESTED)
+    record(Action.REVIEW_CHANGES_REQUESTED, review, by=by, name=review.version.name, changes={"answer": answer[:1000]})
+
+
+def _decide(review: Review, state: ReviewState, answer: str, *, by: Person) -> None:
+    serialise(f"version {review.version_id}")
+    db.session.refresh(review)
+    taken_back = state == ReviewState.WITHDRAWN and review.state == ReviewState.APPROVED
+    if review.state != ReviewState.OPEN and not taken_back:
+        who = review.decided_by.name if review.decided_by else "Somebody"
+        raise Refused(f"{who} decided this review already: it is {review.state.replace('_', ' ')}.")
+    if state != ReviewState.WITHDRAWN and not by.may(Permission.REVIEW_APIS):
+        raise Refused("Your role does not allow deciding reviews.")
+    review.state, review.answer, review.decided_by_id, review.decided_at = state, answer[:1000], by.id, now()
+
+
+def _back_to(version: ApiVersion, state: State) -> None:
+    if version.is_unpublished:
+        version.state = state
+
+
+def comment(review: Review, text: str, *, by: Person, operation: str = "", line: int | None = None) -> ReviewComment:
+    """About the whole, one operation (``GET /orders``) or one line."""
+    if not text.strip():
+        raise Refused("Write the comment.", "text")
+    if review.state != ReviewState.OPEN:
+        raise Refused("This review has ended; what is said in it is kept as it was.")
+    lines = working(review.version).source.count("\n") + 1
+    if line is not None and not 1 <= line <= lines:
+        raise Refused(f"The document has {lines} lines.", "line")
+    row = ReviewComment(
+        review_id=review.id, person_id=by.id, text=text.strip()[:2000], operation=operation[:300], line=line
+    )
+    db.session.add(row)
+    db.session.flush()
+    where = operation or (f"line {line}" if line else "")
+    record(Action.REVIEW_COMMENTED, review, by=by, name=review.version.name, changes={"where": where, "text": row.text})
+    return row
+
+
+def end_review(version: ApiVersion) -> None:
+    """What was published or thrown away needs no decision any more."""
+    review = open_review(version)
+    if review is not None:
+        review.state, review.decided_at = ReviewState.WITHDRAWN, now()

@@ -1,0 +1,56 @@
+"""Who has a stake in a version: the applications that may call it, the people behind them, and who follows the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from ..accounts.models import Membership, Person
+from ..applications.models import OPEN_STATES, Application, Subscription
+from ..audit.actions import record
+from ..audit.models import Action
+from ..db import db
+from .models import Api, ApiVersion, Follower
+
+MOST = 5000
+
+
+def callers_of(version: ApiVersion) -> list[Application]:
+    """Applications whose subscription is open, paused ones too."""
+    query = select(Application).join(Subscription).where(Subscription.version_id == version.id)
+    query = query.where(Subscription.state.in_(OPEN_STATES)).options(joinedload(Application.team))
+    return list(db.session.scalars(query.order_by(Application.id).limit(MOST)))
+
+
+def people_behind(applications: Iterable[Application]) -> list[Person]:
+    """All members of the teams that own them."""
+    teams = {application.team_id for application in applications}
+    query = select(Person).join(Membership, Membership.person_id == Person.id).where(Membership.team_id.in_(teams))
+    return list(db.session.scalars(query.order_by(Person.id).distinct().limit(MOST)))
+
+
+def followers(api: Api) -> list[Person]:
+    query = select(Person).join(Follower, Follower.person_id == Person.id).where(Follower.api_id == api.id)
+    return list(db.session.scalars(query.order_by(Person.id).limit(MOST)))
+
+
+def is_following(api: Api, person: Person) -> bool:
+    return db.session.get(Follower, (api.id, person.id)) is not None
+
+
+def follow(api: Api, *, by: Person) -> None:
+    """She is told of new versions and revisions, and of their end."""
+    if not is_following(api, by):
+        db.session.add(Follower(api_id=api.id, person_id=by.id))
+        db.session.flush()
+        record(Action.API_FOLLOWED, api, by=by)
+
+
+def unfollow(api: Api, *, by: Person) -> None:
+    row = db.session.get(Follower, (api.id, by.id))
+    if row is not None:
+        db.session.delete(row)
+        db.session.flush()
+        record(Action.API_UNFOLLOWED, api, by=by)
