@@ -16,8 +16,8 @@ from sqlalchemy import inspect, select, text
 
 from console.accounts.models import Person
 from console.apis.actions import Choices, import_document, publish_version
-from console.apis.sunset import retire_version
 from console.apis.models import ApiVersion
+from console.apis.sunset import retire_version
 from console.db import db, now, unit_of_work
 from console.logs import segments
 from console.logs.body_tables import bodies_of, body_table
