@@ -122,7 +122,7 @@ def _compare_lifecycle(report: Report, old: dict[str, Any], new: dict[str, Any])
     if was != is_now:
         report.add("api-deprecated" if is_now else "api-reactivated", WHERE)
     before, after = _sunset(old), _sunset(new)
-    if before == after or (before and not is_now):
+    if before == after or (after is None and not is_now):
         return
     if before is None:
         report.add("api-sunset-set", WHERE, None, after)

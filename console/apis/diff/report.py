@@ -10,6 +10,8 @@ from .rules import RULES
 from .schema_rules import MEMBERS
 from .schemas import Found
 
+NOTHING = "nothing"
+
 
 class Place(NamedTuple):
     """Where in an operation a schema is used."""
@@ -34,7 +36,8 @@ class Report:
         self.ledger.count(severity, self.method, self.path)
         if self.ledger.has_room(severity):
             before, after = short(before), short(after)
-            text = self.prefix + str(short(sentence.format(before=before, after=after, **words), MOST_IN_A_SENTENCE))
+            said = sentence.format(before=before or NOTHING, after=after or NOTHING, **words)
+            text = self.prefix + str(short(said, MOST_IN_A_SENTENCE))
             change = Change(rule, severity, self.method, self.path, where, text, before, after)
             self.ledger.kept[severity].append(change)
 

@@ -19,6 +19,7 @@ from .views import View, Views
 MOST_STEPS = 1_000_000  # of one comparison: some tens of seconds
 DEEPEST = 64
 ABSENT = "absent"  # no schema is this
+Ids = tuple[int, int]  # of the old schema and of the new
 
 
 class Way(NamedTuple):
@@ -38,7 +39,7 @@ class Unit(NamedTuple):
     """What two schemas differ in themselves, and the references in them that lead to differences."""
 
     found: list[Found]
-    edges: list[tuple[str, Any, Any]]  # path, old, new
+    edges: list[tuple[Ids, str, Any, Any]]  # path, old, new
     way: Way
 
 
@@ -49,21 +50,27 @@ class Schemas(Unions):
         self.old, self.new = Views(pair.old), Views(pair.new)
         self.steps = self.depth = 0
         self.incomplete = False
+        self._barren: set[tuple[Ids, Way]] = set()  # nothing is to be found from there on
         self._units: dict[tuple[int, int, Way], tuple[Any, Any, Unit]] = {}  # holding the schemas: ids stay their own
 
     def changes(self, old: Any, new: Any, way: Way) -> Iterator[Found]:
         """Nearest first. A boolean or absent schema may be given, too."""
         waiting, seen = deque([("", old, new)]), {(id(old), id(new))}
+        any_found = False
         while waiting:
             path, before, after = waiting.popleft()
             if not self._may_go_on():
                 return
             unit = self._unit(before, after, way)
-            yield from (found._replace(path=path + _after(path, found.path)) for found in unit.found)
-            for further, a, b in unit.edges:
-                if (id(a), id(b)) not in seen:
-                    seen.add((id(a), id(b)))
+            for found in unit.found:
+                any_found = True
+                yield found._replace(path=path + _after(path, found.path)) if path else found
+            for key, further, a, b in unit.edges:
+                if key not in seen and (key, way) not in self._barren:
+                    seen.add(key)
                     waiting.append((path + _after(path, further), a, b))
+        if not any_found:
+            self._barren.update((key, way) for key in seen)
 
     def _may_go_on(self) -> bool:
         self.steps += 1
@@ -86,7 +93,7 @@ class Schemas(Unions):
         if one and other:
             self._say(unit, path, note_differences(self.old.notes(old), self.new.notes(new)))
             if not self.pair.same_reference(one[0], other[0]):
-                unit.edges.append((path, one[1], other[1]))
+                unit.edges.append(((id(one[1]), id(other[1])), path, one[1], other[1]))
             return
         self.depth += 1
         before, after = self.old.of(old), self.new.of(new)

@@ -34,6 +34,8 @@ CONDITIONS: tuple[str, ...] = (
 CONDITIONS += ("dependentRequired", "dependentSchemas", "dependencies", "unevaluatedItems", "unevaluatedProperties")
 COUNTS = {"maxLength": "max-length", "minLength": "min-length", "maxItems": "max-items", "minItems": "min-items"}
 COUNTS |= {"maxProperties": "max-properties", "minProperties": "min-properties"}
+LIMITING = frozenset(COUNTS) | {"maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum", "multipleOf"}
+CHOOSING = frozenset(CONDITIONS) | {*UNIONS, "not", "discriminator"}
 MOST_PARTS = 200  # of one allOf, at any depth
 Bound = tuple[float, bool]  # and whether the value itself is outside
 
@@ -233,6 +235,8 @@ def _take_values(view: View, part: Schema) -> None:
 
 
 def _take_limits(view: View, part: Schema) -> None:
+    if LIMITING.isdisjoint(part):
+        return
     for keyword, limit in COUNTS.items():
         _tighten(view, limit, _number(part.get(keyword)), False)
     for limit, word, exclusive in (("max", "maximum", "exclusiveMaximum"), ("min", "minimum", "exclusiveMinimum")):
@@ -253,6 +257,8 @@ def tighter(limit: str, one: Bound, other: Bound) -> bool:
 
 
 def _take_unions(view: View, part: Schema) -> None:
+    if CHOOSING.isdisjoint(part):
+        return
     for key in UNIONS:
         variants = _list(part.get(key))
         others = [one for one in variants if not _is_null(one)]
