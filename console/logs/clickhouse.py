@@ -54,8 +54,11 @@ def add_sums(connection: Connection, sums: Iterable[tuple[Table, list[Row]]]) ->
     nothing = {name: "" if kind.endswith("String)") else 0 for name, kind in SUMS_COLUMNS.items()}
     wide = []
     for table, rows in sums:
-        names, of_table = table.columns.keys(), nothing | {"kind": table.name}
-        wide += [tuple((of_table | dict(zip(names, row, strict=True))).values()) for row in rows]
+        names, of_table = ["hour", *table.columns.keys()[1:]], nothing | {"kind": table.name}
+        of_day = 24 if "day" in table.c else 1
+        wide += [
+            tuple((of_table | dict(zip(names, (row[0] * of_day, *row[1:]), strict=True))).values()) for row in rows
+        ]
     _insert(connection, SUMS, SUMS_COLUMNS, wide)
 
 
@@ -114,5 +117,10 @@ def size_bytes(connection: Connection) -> int:
     return int(connection.scalar(text(f"SELECT sum(bytes_on_disk) FROM system.parts WHERE {theirs}")) or 0)  # noqa: S608
 
 
-def forget_sums(connection: Connection, before_hour: int) -> None:
-    connection.execute(text(f"DELETE FROM {SUMS} WHERE hour < :hour"), {"hour": before_hour})  # noqa: S608
+def forget_sums(connection: Connection, before_hour: int, kind: str = "") -> None:
+    """All of them, or those of one table."""
+    only = " AND kind = :kind" if kind else ""
+    connection.execute(
+        text(f"DELETE FROM {SUMS} WHERE hour < :hour{only}"),  # noqa: S608
+        {"hour": before_hour} | ({"kind": kind} if kind else {}),
+    )

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Connection, Integer, SmallInteger, Table, text
 
 from .store import DAY_IDS, batch, record, rejected
-from .sums import CLOSED, HOURLY, closed_day, values
+from .sums import BY_DAY, CLOSED, HOURLY, closed_day, usage_begun, values
 
 FIRST_DAY = date(2020, 1, 1)
 NAMES_KEPT = 100_000  # of inserts, by table: more than can be under way or be sent again soon
@@ -40,19 +40,30 @@ def type_of(column: Column[Any]) -> str:
     return "LowCardinality(String)" if column.name in REPEATED else "String"
 
 
-KEYS = {column.name: type_of(column) for table in HOURLY for column in table.primary_key.columns}
-SUMMED = {column.name: "Int64" for table in HOURLY for column in values(table)}
+def _type_of_sum(column: Column[Any]) -> str:
+    kind = "Int64" if isinstance(column.type, Integer) else "String"
+    return f"SimpleAggregateFunction(max, {kind})" if column.info.get("largest") else kind
+
+
+KEPT = (*HOURLY, *BY_DAY)
+KEYS = {column.name: type_of(column) for table in KEPT for column in table.primary_key.columns if column.name != "day"}
+SUMMED = {column.name: _type_of_sum(column) for table in KEPT for column in values(table)}
 SUMS_COLUMNS = {"kind": "LowCardinality(String)", **KEYS, **SUMMED}
 
 
 def prepare(connection: Connection) -> None:
     """Again changes nothing, but for the columns that a newer Gatewright has more."""
+    from .usage_sums import begin, is_late
+
+    begins_late = is_late(connection)
     for name, columns, rest in _tables():
         parts = ", ".join([*(f"{column} {kind}" for column, kind in columns.items()), *_indexes(name, columns)])
         connection.execute(text(f"CREATE TABLE IF NOT EXISTS {name} ({parts}) {rest}"))
         _add_missing(connection, name, columns)
     for name, query in _views():
         connection.execute(text(f"CREATE OR REPLACE VIEW {name} AS {query}"))
+    if begins_late:
+        begin(connection)
 
 
 def _tables() -> Iterator[tuple[str, dict[str, str], str]]:
@@ -78,6 +89,7 @@ def _tables() -> Iterator[tuple[str, dict[str, str], str]]:
     yield dropped.name, columns_of(dropped), "ENGINE SummingMergeTree ORDER BY (why, start_id, version_id)"
     yield trouble.name, columns_of(trouble), "ENGINE MergeTree ORDER BY id"
     yield closed_day.name, columns_of(closed_day), "ENGINE MergeTree ORDER BY day"  # stays empty
+    yield usage_begun.name, columns_of(usage_begun), "ENGINE ReplacingMergeTree ORDER BY day"
 
 
 def columns_of(table: Table) -> dict[str, str]:
@@ -92,7 +104,7 @@ def _indexes(name: str, columns: dict[str, str]) -> Iterator[str]:
 
 
 def _views() -> Iterator[tuple[str, str]]:
-    for view, kind in [*((table, table) for table in HOURLY), *((daily, table) for table, daily in CLOSED)]:
+    for view, kind in [*((table, table) for table in KEPT), *((daily, table) for table, daily in CLOSED)]:
         names = ("intDiv(hour, 24) AS day" if c.name == "day" else c.name for c in view.columns)
         yield view.name, f"SELECT {', '.join(names)} FROM {SUMS} WHERE kind = '{kind.name}'"  # noqa: S608 - names of ours
 

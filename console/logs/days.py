@@ -29,12 +29,13 @@ from sqlalchemy import (
 
 from . import clickhouse
 from .store import Store, hour
-from .sums import CLOSED, HOURLY, caller, closed_day, keys, values
+from .sums import BY_DAY, CLOSED, HOURLY, caller, closed_day, keys, undescribed, values
 from .sums import daily as daily_of
 
 AFTER_H = 1  # a transaction that began before midnight has ended by then
 CLOSED_AT_ONCE = 3
 HOURS_KEPT, DAYS_KEPT = 100 * 24, 800
+UNDESCRIBED_DAYS_KEPT = 100  # anybody can make them up
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,12 @@ def forget_old_sums(store: Store, moment: datetime) -> None:
     with store.writing() as connection:
         if clickhouse.is_it(connection):
             clickhouse.forget_sums(connection, now_h - DAYS_KEPT * 24)
+            clickhouse.forget_sums(connection, now_h - UNDESCRIBED_DAYS_KEPT * 24, undescribed.name)
             return
         for table in HOURLY:
             connection.execute(delete(table).where(table.c.hour < now_h - HOURS_KEPT))
-        for daily in (*(daily for _, daily in CLOSED), closed_day):
+        connection.execute(delete(undescribed).where(undescribed.c.day < now_h // 24 - UNDESCRIBED_DAYS_KEPT))
+        for daily in (*(daily for _, daily in CLOSED), *BY_DAY, closed_day):
             connection.execute(delete(daily).where(daily.c.day < now_h // 24 - DAYS_KEPT))
 
 

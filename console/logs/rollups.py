@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Table
 from . import clickhouse
 from .days import open_again
 from .store import COLUMNS, hour
-from .sums import caller, country_hour, latency, node_hour, node_latency, operation, operation_latency
+from .sums import caller, country_hour, latency, node_hour, node_latency, operation, operation_latency, undescribed
 from .upserts import add_up
+from .usage_sums import bounded, by_day
 
 PER_OCTAVE = 8
 HOUR_US = 3_600_000_000
@@ -52,11 +53,12 @@ def percentile(counts: Mapping[int, int], share: float) -> float:
 
 
 def add(connection: Connection, rows: list[Row]) -> None:
-    """Rows that begin with their time in microseconds since 1970."""
+    """Rows that begin with their time in microseconds since 1970, and come in its order."""
+    summed_up = [(table, bounded(connection, sums) if table is undescribed else sums) for table, sums in summed(rows)]
     if clickhouse.is_it(connection):
-        clickhouse.add_sums(connection, summed(rows))
+        clickhouse.add_sums(connection, summed_up)
         return
-    for table, sums in summed(rows):
+    for table, sums in summed_up:
         add_up(connection, table, sums)
     open_again(connection, {row[0] // HOUR_US // 24 for row in rows}, int(time.time()) // 86400)
 
@@ -83,7 +85,7 @@ def summed(rows: list[Row]) -> list[tuple[Table, list[Row]]]:
     ]
     if any(countries := [row[COUNTRY] for row in rows]):
         found.append(_count(country_hour, zip(hours, countries, versions, classes, strict=True), moved))
-    return found
+    return found + by_day(rows, hours, versions, names, clients)
 
 
 def _count(table: Table, keys: Any, *summed: list[int]) -> tuple[Table, list[Row]]:

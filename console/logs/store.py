@@ -202,7 +202,7 @@ class Store:
                     connection.execute(text(f"SELECT pg_advisory_unlock({key})"))
 
     def prepare(self) -> None:
-        from . import clickhouse, clickhouse_tables
+        from . import clickhouse, clickhouse_tables, usage_sums
         from .columns import add_missing
         from .segments import tables, take_over
 
@@ -210,7 +210,10 @@ class Store:
             if clickhouse.is_it(connection):
                 clickhouse_tables.prepare(connection)
                 return
+            is_late = usage_sums.is_late(connection)
             metadata.create_all(connection)
+            if is_late:
+                usage_sums.begin(connection)
             take_over(connection)
             add_missing(connection, [*tables(connection), *metadata.tables.values()])
 

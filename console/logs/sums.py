@@ -3,6 +3,9 @@
 `hour` (in `store`): requests and time by version and status class. `latency`: how many requests of a version took how
 long. `operation` and `operation_latency`: the same of one operation. `caller`: by client.
 `node_hour`: by node. `country_hour`: by country, where it is known.
+
+And by the day only, for the questions of an API's life: `usage`, who called which operation; `answer`, how each was
+answered; `undescribed`, what was called and is not in the document. An operation is its method and template, or "".
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Container
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Integer, SmallInteger, String, Table
+from sqlalchemy.types import TypeEngine
 
 from .store import hour, metadata
 
@@ -61,6 +65,31 @@ country_hour = _table(
 node_latency = _table("log_node_latency", _number("node_id"), _small("bucket"), _sum("requests"))
 
 HOURLY = (hour, latency, caller, operation, operation_latency, node_hour, node_latency, country_hour)
+
+
+def _largest(name: str, kind: TypeEngine[Any]) -> Column[Any]:
+    """Of what is added to a row, the largest is kept."""
+    return Column(name, kind, nullable=False, info={"largest": True})
+
+
+def _by_day(name: str, *columns: Column[Any]) -> Table:
+    day, version = _number("day"), _number("version_id")
+    return Table(name, metadata, day, version, _name("operation", 220), *columns, sqlite_with_rowid=False)
+
+
+usage = _by_day(
+    "log_usage", _name("client_id", 40), _sum("requests", BigInteger), _sum("errors", BigInteger),
+    _largest("last_at", BigInteger()),
+)  # fmt: skip
+answer = _by_day("log_answer", _small("status"), _sum("requests", BigInteger))
+# here the operation is a method and what paths of the calls have in common (see `shapes`); a call of it as an example
+undescribed = _by_day(
+    "log_undescribed", _small("status"), _sum("requests", BigInteger), _largest("last_at", BigInteger()),
+    _largest("request_id", String(64)),
+)  # fmt: skip
+BY_DAY = (usage, answer, undescribed)  # last_at: microseconds since 1970
+# the day on which these began, where other sums were kept before
+usage_begun = Table("log_usage_begun", metadata, Column("day", Integer, primary_key=True, autoincrement=False))
 closed_day = Table("log_day", metadata, Column("day", Integer, primary_key=True, autoincrement=False))  # since 1970
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, delete, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from . import clickhouse
@@ -17,7 +17,7 @@ Row = tuple[Any, ...]
 
 
 def add_up(connection: Connection, table: Table, rows: list[Row]) -> None:
-    """By primary key; every other column is summed."""
+    """By primary key; every other column is summed, or keeps the larger value where it says so."""
     _upsert(connection, table, rows, adds=True)
 
 
@@ -41,7 +41,7 @@ def _upsert(connection: Connection, table: Table, rows: list[Row], *, adds: bool
     statement = statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
         set_={
-            column.name: column + statement.excluded[column.name] if adds else statement.excluded[column.name]
+            column.name: _added(column, statement.excluded[column.name]) if adds else statement.excluded[column.name]
             for column in _values(table)
         },
     )
@@ -57,6 +57,10 @@ def _make_way(connection: Connection, table: Table, rows: list[Row]) -> None:
         connection.execute(delete(table).where(same))
 
 
+def _added(column: Column[Any], more: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.greatest(column, more) if column.info.get("largest") else column + more
+
+
 def _values(table: Table) -> list[Column[Any]]:
     return [column for column in table.columns if not column.primary_key]
 
@@ -66,5 +70,10 @@ def _of_sqlite(table: Table, adds: bool) -> str:
     names = ", ".join(table.columns.keys())
     marks = ", ".join("?" * len(table.columns))
     key = ", ".join(table.primary_key.columns.keys())
-    changed = ", ".join(f"{c.name} = {f'{c.name} + ' if adds else ''}excluded.{c.name}" for c in _values(table))
+    changed = ", ".join(f"{c.name} = {_of_both(c) if adds else f'excluded.{c.name}'}" for c in _values(table))
     return f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {changed}"  # noqa: S608
+
+
+def _of_both(column: Column[Any]) -> str:
+    name = column.name
+    return f"max({name}, excluded.{name})" if column.info.get("largest") else f"{name} + excluded.{name}"
