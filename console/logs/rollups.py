@@ -85,7 +85,7 @@ def summed(rows: list[Row]) -> list[tuple[Table, list[Row]]]:
     ]
     if any(countries := [row[COUNTRY] for row in rows]):
         found.append(_count(country_hour, zip(hours, countries, versions, classes, strict=True), moved))
-    return found + by_day(rows, hours, versions, names, clients)
+    return found + by_day(rows, hours, versions, names, clients, classes)
 
 
 def _count(table: Table, keys: Any, *summed: list[int]) -> tuple[Table, list[Row]]:

@@ -7,10 +7,12 @@ ones among them would count twice. So who asks is told since when they are kept 
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Collection
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Table, and_, func, insert, inspect, or_, select
+from sqlalchemy import Connection, Engine, Table, and_, func, insert, inspect, or_, select
 
 from .shapes import call_shape
 from .store import COLUMNS, hour
@@ -18,38 +20,36 @@ from .sums import answer, undescribed, usage, usage_begun
 
 MOST_UNDESCRIBED = 200  # kinds of one version and day, a kind being a method, a shape and a status
 OTHERS = ("", 0)  # operation and status of what came after so many
+MOST_REMEMBERED = 5000  # days of versions
+DAY_US = 86_400_000_000
 Row = tuple[Any, ...]
 VERSION, METHOD, PATH, STATUS, REQUEST, OPERATION = (
     COLUMNS.index(name) for name in ("version_id", "method", "path", "status", "request_id", "operation")
 )
 
+_known: WeakKeyDictionary[Engine, dict[Row, set[Row]]] = WeakKeyDictionary()
+
 
 def by_day(
-    rows: list[Row], hours: list[int], versions: list[int], names: list[str], clients: list[str]
+    rows: list[Row], hours: list[int], versions: list[int], names: list[str], clients: list[str], classes: list[int]
 ) -> list[tuple[Table, list[Row]]]:
     """Of rows in the order of their times, so that the last one of a kind is its latest; without calls of no API."""
     days = [at // 24 for at in hours]
-    times, statuses = [row[0] for row in rows], [row[STATUS] for row in rows]
     keys = list(zip(days, versions, names, clients, strict=True))
-    last = dict(zip(keys, times, strict=True))
-    failed = Counter(key for key, status in zip(keys, statuses, strict=True) if status // 100 == 5)
-    answered = Counter(zip(days, versions, names, statuses, strict=True))
+    last = dict(zip(keys, [row[0] for row in rows], strict=True))
+    failed = Counter([key for key, of in zip(keys, classes, strict=True) if of == 5])
+    answered = Counter(zip(days, versions, names, [row[STATUS] for row in rows], strict=True))
     return [
         (usage, [(*key, count, failed[key], last[key]) for key, count in Counter(keys).items() if key[1]]),
         (answer, [(*key, count) for key, count in answered.items() if key[2]]),
-        (undescribed, _undescribed(days, rows)),
+        (undescribed, _undescribed([row for row in rows if row[VERSION] and not row[OPERATION]])),
     ]
 
 
-def _undescribed(days: list[int], rows: list[Row]) -> list[Row]:
-    theirs = [(day, row) for day, row in zip(days, rows, strict=True) if row[VERSION] and not row[OPERATION]]
-    keys = [(day, row[VERSION], call_shape(row[METHOD], row[PATH]), row[STATUS]) for day, row in theirs]
-    last = dict(zip(keys, theirs, strict=True))
-    return [(*key, count, last[key][1][0], last[key][1][REQUEST]) for key, count in Counter(keys).items()]
-
-
-def _both(one: Row | None, other: Row) -> Row:
-    return other if one is None else (one[0] + other[0], max(one[1], other[1]), max(one[2], other[2]))
+def _undescribed(rows: list[Row]) -> list[Row]:
+    keys = [(row[0] // DAY_US, row[VERSION], call_shape(row[METHOD], row[PATH]), row[STATUS]) for row in rows]
+    last = dict(zip(keys, rows, strict=True))
+    return [(*key, count, last[key][0], last[key][REQUEST]) for key, count in Counter(keys).items()]
 
 
 def bounded(connection: Connection, sums: list[Row]) -> list[Row]:
@@ -59,25 +59,37 @@ def bounded(connection: Connection, sums: list[Row]) -> list[Row]:
     """
     if not sums:
         return []
-    kinds = _kinds(connection, {row[:2] for row in sums})
+    known = _known.setdefault(connection.engine, {})
+    _learn(connection, known, sums)
     kept: dict[Row, Row] = {}
-    for row in sorted(sums):
-        known, kind = kinds[row[:2]], row[2:4]
-        if len(known) < MOST_UNDESCRIBED:
-            known.add(kind)
-        key = (*row[:2], *(kind if kind in known else OTHERS))
-        kept[key] = _both(kept.get(key), row[4:])
+    for *day, operation, status, requests, last_at, request_id in sums:
+        kinds, kind = known[tuple(day)], (operation, status)
+        if _has_room(kinds):
+            kinds.add(kind)
+        key = (*day, *(kind if kind in kinds else OTHERS))
+        count, at, name = kept.get(key, (0, 0, ""))
+        kept[key] = (count + requests, max(at, last_at), max(name, request_id))
     return [(*key, *values) for key, values in kept.items()]
 
 
-def _kinds(connection: Connection, days: set[Row]) -> dict[Row, set[Row]]:
-    """Those that are there, by day and version."""
-    t, found = undescribed, defaultdict[Row, set[Row]](set)
-    theirs = or_(*(and_(t.c.day == day, t.c.version_id == version) for day, version in sorted(days)))
+def _learn(connection: Connection, known: dict[Row, set[Row]], sums: list[Row]) -> None:
+    """Which kinds are there, of the days that have room and are to get one that nobody knows. None ever goes."""
+    if len(known) > MOST_REMEMBERED:
+        known.clear()
+    asked = {row[:2] for row in sums if row[2:4] not in (kinds := known.get(row[:2], ())) and _has_room(kinds)}
+    if not asked:
+        return
+    t = undescribed
+    for day in asked:
+        known.setdefault(day, set())
+    theirs = or_(*(and_(t.c.day == day, t.c.version_id == version) for day, version in sorted(asked)))
     query = select(t.c.day, t.c.version_id, t.c.operation, t.c.status).where(theirs).distinct()
     for day, version, *kind in connection.execute(query):
-        found[day, version].add(tuple(kind))
-    return found
+        known[day, version].add(tuple(kind))
+
+
+def _has_room(kinds: Collection[Row]) -> bool:
+    return len(kinds) < MOST_UNDESCRIBED
 
 
 def is_late(connection: Connection) -> bool:

@@ -17,7 +17,10 @@ HEIGHT, BOTTOM, LEFT = 170, 22, 38
 
 
 def install(app: Flask) -> None:
+    from .stacks import stacked
+
     app.add_template_global(bars)
+    app.add_template_global(stacked)
     app.add_template_global(strip)
     app.add_template_global(share_bar)
 
@@ -65,9 +68,9 @@ def _bars(
     links: Sequence[str],
 ) -> Markup:
     most = max((b.total for b in buckets), default=0)
-    top = _round_up(most)
+    top = round_up(most)
     plot, step = height - BOTTOM - 8, (width - LEFT) / max(1, len(buckets))
-    out = [_grid(top, plot, width)]
+    out = [grid(top, plot, width)]
     for i, bucket in enumerate(buckets):
         if not bucket.is_counted:
             out.append(_unknown(LEFT + i * step, step, plot))
@@ -105,10 +108,10 @@ def _unknown(x: float, step: float, plot: float) -> str:
     return f'<rect class="f-track" x="{x:.1f}" y="8" width="{step:.1f}" height="{plot:.1f}"/>'
 
 
-def _grid(top: int, plot: float, width: int) -> str:
+def grid(top: int, plot: float, width: int, above: int = 8) -> str:
     lines = []
     for part in (0, 0.5, 1):
-        y = 8 + plot * (1 - part)
+        y = above + plot * (1 - part)
         lines.append(f'<line class="g" x1="{LEFT}" x2="{width}" y1="{y:.1f}" y2="{y:.1f}"/>')
         value = top * part
         text = f"{value:g}" if top < 10 else figure(value)
@@ -133,7 +136,7 @@ def _is_now(until: datetime) -> bool:
     return abs((datetime.now(until.tzinfo) - until).total_seconds()) < 120
 
 
-def _round_up(value: int) -> int:
+def round_up(value: int) -> int:
     size = 1
     while value > size * 10:
         size *= 10
