@@ -3,17 +3,32 @@ break somebody who calls."""
 
 from __future__ import annotations
 
-from ..accounts.models import Person
 from ..errors import Refused
 from .models import ApiVersion
+from .proposal import DAYS, Proposal, propose
 from .reviews import approval_of, open_review
 from .working import Working
 
 
-def check_gate(version: ApiVersion, work: Working, *, by: Person) -> None:
+def check_gate(version: ApiVersion, work: Working) -> None:
     """`Refused` while a review is open, or one that is needed is missing."""
+    if open_review(version) is None and approval_of(version, work.fingerprint, by_two=True) is not None:
+        return  # another person has seen exactly this
+    if why := obstacle(version, work, propose(version, work)):
+        raise Refused(why)
+
+
+def obstacle(version: ApiVersion, work: Working, proposal: Proposal) -> str:
+    """Why this may not be published now, and what to do about it; empty when it may."""
     team = version.api.team
     if open_review(version) is not None:
-        raise Refused(f"{version.name} is in review. Wait for the decision, or take it back.")
+        return f"{version.name} is in review. Wait for the decision, or take it back."
     if team.review_required and approval_of(version, work.fingerprint, by_two=team.four_eyes) is None:
-        raise Refused(f"{team.name} publishes what a reviewer has approved. Ask for a review of exactly this first.")
+        return f"{team.name} publishes what a reviewer has approved. Ask for a review of exactly this first."
+    if proposal.needs_two and approval_of(version, work.fingerprint, by_two=True) is None:
+        who = f"{proposal.broken.count:,} caller{'s' if proposal.broken.count != 1 else ''}"
+        return (
+            f"It would break {who}, with {proposal.broken.requests:,} calls in the last {DAYS} days. "
+            "Ask for a review: another person has to sign it off. Or publish it as a new version."
+        )
+    return ""

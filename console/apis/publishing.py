@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Any
-
-from sqlalchemy import select
 
 from ..accounts.models import Person
 from ..applications.plans import ensure_plan, restore_plans, snapshot
@@ -22,6 +19,7 @@ from .choices import Choices, check_choices, choose
 from .gate import check_gate
 from .models import Accepts, ApiVersion, Draft, Revision, State
 from .reviews import end_review
+from .revisions import content_of, last_plans
 from .states import Move, check_move
 from .working import Working, keep, lock, set_document, working
 
@@ -40,7 +38,7 @@ def publish_version(
         work = replace(work, choices=check_choices(version, choices))
     if not openapi.operations(work.document):
         raise Refused("The document describes no operation, so there is nothing to publish.")
-    check_gate(version, work, by=by)
+    check_gate(version, work)
     return _serve(version, work, by=by, note=note)
 
 
@@ -49,7 +47,7 @@ def _serve(version: ApiVersion, work: Working, *, by: Person, note: str) -> Revi
     is_new_document = version.is_serving and work.document != version.document
     if is_new_document:
         changes["operations"] = [version.operations, len(openapi.operations(work.document))]
-    if version.is_serving and not changes and snapshot(version.id) == _last_plans(version):
+    if version.is_serving and not changes and snapshot(version.id) == last_plans(version):
         raise Refused("Nothing is different from what is being served.")
     set_document(version, work.source, work.document)
     _make_keys(version)
@@ -103,23 +101,6 @@ def _revision(version: ApiVersion, work: Working, note: str, *, by: Person) -> R
     return revision
 
 
-def _last_plans(version: ApiVersion) -> list[dict[str, Any]]:
-    return find_revision(version, version.revision).content.get("plans", []) if version.revision else []
-
-
-def find_revision(version: ApiVersion, number: int) -> Revision:
-    query = select(Revision).where(Revision.version_id == version.id, Revision.number == number)
-    revision = db.session.scalars(query).first()
-    if revision is None:
-        raise NotFound(f"{version.name} has no revision {number}.")
-    return revision
-
-
-def content_of(revision: Revision) -> Working:
-    """What a revision held, in the shape of what is worked on."""
-    return Working(revision.source, revision.content["document"], Choices.read(revision.content))
-
-
 def restore_revision(
     version: ApiVersion, revision: Revision, *, edits: int, by: Person, serve: bool
 ) -> Revision | None:
@@ -134,8 +115,6 @@ def restore_revision(
     if revision.number == version.revision and version.draft is None:
         raise Refused(f"Revision {revision.number} is the one that is served.")
     work = content_of(revision)
-    if not work.source:  # of a release that did not keep the text
-        work = replace(work, source=_as_text(work.document))
     check_choices(version, work.choices)
     keep(version, work, by=by)
     restored = restore_plans(version, revision.content.get("plans", []), by=by)
@@ -144,11 +123,5 @@ def restore_revision(
     )
     if not serve:
         return None
-    check_gate(version, work, by=by)
+    check_gate(version, work)
     return _serve(version, work, by=by, note=f"Revision {revision.number} again")
-
-
-def _as_text(document: dict[str, Any]) -> str:
-    import orjson
-
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
