@@ -82,9 +82,9 @@ def _register(app: Flask) -> None:
     from .accounts import people, profile
     from .accounts import views as accounts
     from .alerts import views as alerts
-    from .apis import catalog, lifecycle
+    from .apis import catalog, lifecycle, review_views, revision_views, sunset_views, switch_views
     from .apis import views as apis
-    from .applications import approvals
+    from .applications import approvals, plan_views, subscription_views
     from .applications import views as applications
     from .audit import views as audit
     from .credentials import client_key_views, keyring, leaks, version_keys
@@ -98,9 +98,10 @@ def _register(app: Flask) -> None:
     from .tokens import views as tokens
 
     for module in (
-        home, accounts, people, profile, apis, lifecycle, catalog, applications, approvals, credentials,
-        keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics, rejected,
-        exports, tail, why_views, alerts, audit,
+        home, accounts, people, profile, apis, lifecycle, sunset_views, switch_views, review_views, revision_views,
+        catalog, applications, approvals, plan_views, subscription_views, credentials, keyring, client_key_views,
+        version_keys, leaks, tokens, inspector, gateway, logs, analytics, rejected, exports, tail, why_views, alerts,
+        audit,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
 

@@ -57,6 +57,9 @@ def places(app: Flask, cast: Cast, world: World, node: str, monkeypatch: pytest.
         "rule_id": 1,
         "secret_id": 1,
         "key_id": 1,
+        "revision": 1,
+        "name": "standard",
+        "subscription_id": 1,
     }
 
 
@@ -67,7 +70,7 @@ def pages(app: Flask, places: dict[str, Any]) -> Iterator[tuple[str, str]]:
             with app.test_request_context():
                 yield rule.endpoint, rule.build({a: places[a] for a in rule.arguments})[1]  # type: ignore[index]
                 if "number" in rule.arguments:
-                    yield rule.endpoint, rule.build({"slug": "orders", "number": "2.0.0"})[1]  # type: ignore[index]
+                    yield rule.endpoint, rule.build({a: places[a] for a in rule.arguments} | {"number": "2.0.0"})[1]  # type: ignore[index]
 
 
 def browser_of(app: Flask, sign_in: SignIn, name: str) -> FlaskClient:

@@ -113,15 +113,17 @@ class ChoicesForm(Form):
 
     @classmethod
     def of(cls, version: ApiVersion) -> ChoicesForm:
+        """What was saved for the next revision, else what is served."""
+        chosen = Choices.read(version.draft.choices) if version.draft else Choices.of(version)
         return cls(
-            backend_url=version.backend_url,
-            gateway_path=version.gateway_path or "",
-            accepts=version.accepts,
-            lifetime=version.token_lifetime_s // 60,
-            log_bodies=version.log_bodies,
-            log_body_bytes=version.log_body_bytes,
+            backend_url=chosen.backend_url,
+            gateway_path=chosen.gateway_path,
+            accepts=chosen.accepts,
+            lifetime=chosen.token_lifetime_s // 60,
+            log_bodies=chosen.log_bodies,
+            log_body_bytes=chosen.log_body_bytes,
             edits=version.edits,
-            **{name: getattr(version, name) for name in PROFILE},
+            **{name: getattr(chosen, name) for name in PROFILE},
         )
 
     @property
@@ -172,3 +174,29 @@ class LogDaysForm(Form):
 
 class RetireForm(Form):
     name = StringField("Name", [InputRequired("Type the name to confirm.")])
+    reason = TextAreaField("Why it is retired although it is called", [Optional(), Length(max=500), plain_text])
+
+
+class PublishForm(Form):
+    note = StringField("What this revision is for", [Optional(), Length(max=500), plain_text])
+    edits = IntegerField(validators=[InputRequired()])
+
+
+class WriteForm(Form):
+    subject = StringField("Subject", [InputRequired("Write a subject."), Length(max=200), plain_text])
+    text = TextAreaField("Message", [InputRequired("Write a message."), Length(max=5000), plain_text])
+
+
+class ReviewForm(Form):
+    message = TextAreaField("What to look at", [Optional(), Length(max=1000), plain_text])
+    edits = IntegerField(validators=[InputRequired()])
+
+
+class CommentForm(Form):
+    operation = SelectField("About")
+    line = IntegerField("Line of the document", [Optional(), NumberRange(1, 10_000_000)])
+    text = TextAreaField("Comment", [InputRequired("Write the comment."), Length(max=2000), plain_text])
+
+
+class DecisionForm(Form):
+    answer = TextAreaField("Your answer", [Optional(), Length(max=1000), plain_text])

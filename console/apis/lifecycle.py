@@ -1,4 +1,4 @@
-"""Publishing, deprecating, retiring, discarding: each a page or a button, each one action."""
+"""Saving, publishing, discarding: what is worked on, shown before it is served."""
 
 from __future__ import annotations
 
@@ -8,129 +8,131 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
-from ..applications.queries import subscribers
 from ..db import release
 from ..errors import Refused
-from ..logs.traffic import Traffic, traffic
+from ..gateway.queries import nodes
 from ..web.access import me, requires
 from ..web.htmx import render
-from . import actions, queries, sunset
+from . import actions, queries
 from .backends import check_backend, unreachable
-from .forms import ChoicesForm, DeprecateForm, RetireForm
-from .models import ApiVersion, State
+from .forms import ChoicesForm, PublishForm
+from .gate import obstacle
+from .models import ApiVersion
+from .proposal import propose
+from .reviews import approval_of, open_review
+from .subscribers import callers_of, followers
 from .views import overview, settings_page
+from .working import working
 
 blueprint = Blueprint("lifecycle", __name__)
 P = Permission
 
 
-def _to(version: ApiVersion) -> Response:
-    return redirect(url_for("apis.show", slug=version.api.slug, number=version.version))
+def to_version(version: ApiVersion, page: str = "apis.show") -> Response:
+    return redirect(url_for(page, slug=version.api.slug, number=version.version))
 
 
 @blueprint.post("/apis/<slug>/<number>/save")
 @requires(P.MANAGE_APIS)
 def save(slug: str, number: str) -> Response:
-    version, form = queries.find_version(slug, number), ChoicesForm(request.form)
-    if form.validate():
+    """The choices; with ``then=publish``, on to the page that shows what publishing would change."""
+    form = ChoicesForm(request.form)
+    on = request.form.get("then") == "publish"
+    release()  # the backend is asked first, and it may take its time
+    if form.validate() and on:
+        _ask_backend(form)
+    version = queries.find_version(slug, number)
+    if not form.errors:
         form.attempt(actions.save_draft, version, form.choices, edits=form.edits.data, by=me())
     if form.errors:
-        return overview(version, form, 422)
-    flash("The draft is saved. Nobody can call it yet.", "ok")
-    return _to(version)
+        return _form_again(version, form)
+    if on:
+        return to_version(version, "lifecycle.publish_form")
+    flash(
+        "The draft is saved. Nobody can call it yet."
+        if version.is_unpublished
+        else "Saved for the next revision. What is served stays as it is.",
+        "ok",
+    )
+    return to_version(version)
+
+
+@blueprint.get("/apis/<slug>/<number>/publish")
+@requires(P.READ_APIS)
+def publish_form(slug: str, number: str) -> Response:
+    return _publish_page(queries.find_version(slug, number), PublishForm())
+
+
+def _publish_page(version: ApiVersion, form: PublishForm, status: int = 200) -> Response:
+    work = working(version)
+    proposal = propose(version, work)
+    context: dict[str, Any] = {
+        "version": version,
+        "form": form,
+        "work": work,
+        "proposal": proposal,
+        "obstacle": obstacle(version, work, proposal),
+        "approval": approval_of(version, work.fingerprint),
+        "review": open_review(version),
+        "callers": callers_of(version),
+        "followers": followers(version.api),
+        "nodes": nodes(),
+    }
+    return render("apis/publish.html", status=status, **context)
 
 
 @blueprint.post("/apis/<slug>/<number>/publish")
 @requires(P.MANAGE_APIS)
 def publish(slug: str, number: str) -> Response:
+    """What was saved; or, where the choices are sent along, these."""
+    if "backend_url" in request.form:
+        return _publish_chosen(slug, number)
+    version, form = queries.find_version(slug, number), PublishForm(request.form)
+    if form.validate():
+        note = (form.note.data or "").strip()
+        form.attempt(actions.publish_version, version, edits=form.edits.data, by=me(), note=note)
+    if form.errors:
+        return _publish_page(queries.find_version(slug, number), form, 422)
+    return _published(version)
+
+
+def _publish_chosen(slug: str, number: str) -> Response:
     form = ChoicesForm(request.form)
-    release()  # the backend is asked first, and it may take its time
+    release()
     if form.validate():
         _ask_backend(form)
     version = queries.find_version(slug, number)
     if not form.errors:
         form.attempt(actions.publish_version, version, form.choices, edits=form.edits.data, by=me())
-    if form.errors:
-        return _form_again(version, form)
+    return _form_again(version, form) if form.errors else _published(version)
+
+
+def _published(version: ApiVersion) -> Response:
     flash(f"{version.name} is published. The nodes are taking it.", "ok")
-    return _to(version)
+    return to_version(version)
 
 
 def _ask_backend(form: ChoicesForm) -> None:
     url = form.attempt(check_backend, form.backend_url.data or "")
     problem = unreachable(url) if url and not form.anyway.data else None
     if problem:
-        form.refuse(Refused(f"{problem} Start it, correct the address, or publish anyway.", "backend_url"))
+        form.refuse(Refused(f"{problem} Start it, correct the address, or go on anyway.", "backend_url"))
         form.anyway.errors = ["offered"]
 
 
 def _form_again(version: ApiVersion, form: ChoicesForm) -> Response:
-    if version.state == State.DRAFT:
+    if version.is_unpublished:
         return overview(version, form, 422)
     return settings_page(version, form, 422)
 
 
-@blueprint.get("/apis/<slug>/<number>/deprecate")
+@blueprint.post("/apis/<slug>/<number>/discard-changes")
 @requires(P.MANAGE_APIS)
-def deprecate_form(slug: str, number: str) -> Response:
+def discard_changes(slug: str, number: str) -> Response:
     version = queries.find_version(slug, number)
-    form = DeprecateForm(
-        sunset=version.sunset_at.date() if version.sunset_at else None,
-        successor=version.successor_id or 0,
-        note=version.deprecation_note,
-    )
-    return _deprecate_page(version, form)
-
-
-def _deprecate_page(version: ApiVersion, form: DeprecateForm, status: int = 200) -> Response:
-    form.offer([v for v in queries.other_versions(version) if v.is_serving])
-    return render("apis/deprecate.html", status=status, version=version, form=form, **_callers(version))
-
-
-def _callers(version: ApiVersion) -> dict[str, Any]:
-    month = traffic(30 * 24, {version.id}).get(version.id, Traffic())
-    day = traffic(24, {version.id}).get(version.id, Traffic())
-    active = [s for s in subscribers(version.id) if s.is_active]
-    return {"month": month, "day_calls": day, "subscriptions": active}
-
-
-@blueprint.post("/apis/<slug>/<number>/deprecate")
-@requires(P.MANAGE_APIS)
-def deprecate(slug: str, number: str) -> Response:
-    version, form = queries.find_version(slug, number), DeprecateForm(request.form)
-    others = [v for v in queries.other_versions(version) if v.is_serving]
-    form.offer(others)
-    if form.validate():
-        successor = next((v for v in others if v.id == form.successor.data), None)
-        note = (form.note.data or "").strip()
-        form.attempt(
-            sunset.deprecate_version, version, sunset_at=form.sunset_at, successor=successor, note=note, by=me()
-        )
-    if form.errors:
-        return _deprecate_page(version, form, 422)
-    flash(f"{version.name} is deprecated. Every answer says so from now on.", "ok")
-    return _to(version)
-
-
-@blueprint.get("/apis/<slug>/<number>/retire")
-@requires(P.MANAGE_APIS)
-def retire_form(slug: str, number: str) -> Response:
-    version = queries.find_version(slug, number)
-    return render("apis/retire.html", version=version, form=RetireForm(), **_callers(version))
-
-
-@blueprint.post("/apis/<slug>/<number>/retire")
-@requires(P.MANAGE_APIS)
-def retire(slug: str, number: str) -> Response:
-    version, form = queries.find_version(slug, number), RetireForm(request.form)
-    if form.validate() and form.name.data != version.name:
-        form.refuse(Refused(f"Type {version.name} to confirm; it cannot be undone.", "name"))
-    if not form.errors:
-        form.attempt(sunset.retire_version, version, by=me())
-    if form.errors:
-        return render("apis/retire.html", status=422, version=version, form=form, **_callers(version))
-    flash(f"{version.name} is retired. Callers get 410 from now on.", "ok")
-    return _to(version)
+    actions.discard_changes(version, edits=request.form.get("edits", 0, int), by=me())
+    flash(f"What was changed since revision {version.revision} is gone.", "ok")
+    return to_version(version)
 
 
 @blueprint.post("/apis/<slug>/<number>/discard")

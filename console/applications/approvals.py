@@ -12,6 +12,7 @@ from ..web.access import me, requires
 from ..web.htmx import render
 from . import actions, queries
 from .models import SubscriptionState
+from .subscription_views import EndForm
 
 blueprint = Blueprint("approvals", __name__)
 P = Permission
@@ -40,8 +41,8 @@ def _page(state: str, refused: dict[int, str] | None = None, status: int = 200) 
 @blueprint.post("/subscriptions/<int:subscription_id>/approve")
 @requires(P.DECIDE_SUBSCRIPTIONS)
 def approve(subscription_id: int) -> Response:
-    subscription = queries.find_subscription(subscription_id, by=me())
-    actions.approve_subscription(subscription, by=me())
+    subscription, form = queries.find_subscription(subscription_id, by=me()), EndForm(request.form)
+    actions.approve_subscription(subscription, by=me(), expires_at=form.expires_at if form.validate() else None)
     flash(f"{subscription.application.name} may call {subscription.version.name} now.", "ok")
     return redirect(url_for("approvals.index"))
 

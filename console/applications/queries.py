@@ -91,6 +91,7 @@ def _whole() -> tuple[Any, ...]:
     return (
         joinedload(Subscription.application).joinedload(Application.team),
         joinedload(Subscription.version).joinedload(ApiVersion.api).joinedload(Api.team),
+        joinedload(Subscription.plan),
         joinedload(Subscription.requested_by),
         joinedload(Subscription.decided_by),
     )

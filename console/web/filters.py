@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..db import now
 from ..logs.store import moment_of
@@ -104,7 +104,15 @@ def query(parameters: Mapping[str, Any]) -> str:
     return text + "&" if text else ""
 
 
+def ticks(text: str) -> Markup:
+    """``a`b`c``: what stands in backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # an odd backtick is one that was meant
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts))
+
+
 def install(app: Flask) -> None:
     app.add_template_global(moment_of)
-    for function in (ago, day, clock, exact, figure, share, spaced, ms, size, plural, distance, query):
+    for function in (ago, day, clock, exact, figure, share, spaced, ms, size, plural, distance, query, ticks):
         app.add_template_filter(function)
