@@ -79,7 +79,7 @@ def machine_routes() -> list[Any]:
 
 
 def _register(app: Flask) -> None:
-    from .accounts import people, profile
+    from .accounts import people, profile, registration_views
     from .accounts import views as accounts
     from .alerts import views as alerts
     from .apis import catalog, lifecycle, review_views, revision_views, sunset_views, switch_views
@@ -98,7 +98,7 @@ def _register(app: Flask) -> None:
     from .tokens import views as tokens
 
     for module in (
-        home, accounts, people, profile, apis, lifecycle, sunset_views, switch_views, review_views, revision_views,
+        home, accounts, registration_views, people, profile, apis, lifecycle, sunset_views, switch_views, review_views, revision_views,
         catalog, applications, approvals, plan_views, subscription_views, credentials, keyring, client_key_views,
         version_keys, leaks, tokens, inspector, gateway, logs, analytics, rejected, exports, tail, why_views, alerts,
         audit,

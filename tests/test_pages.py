@@ -58,6 +58,7 @@ def places(app: Flask, cast: Cast, world: World, node: str, monkeypatch: pytest.
         "secret_id": 1,
         "key_id": 1,
         "revision": 1,
+        "team_id": 1,
         "name": "standard",
         "subscription_id": 1,
     }

@@ -61,7 +61,7 @@ def create_team(name: str, *, by: Person) -> Team:
 def make_setup_link() -> str:
     """The token of a one-time link that creates the first admin; earlier ones end."""
     db.session.execute(delete(Link).where(Link.purpose == Purpose.SETUP, Link.used_at.is_(None)))
-    return _make_link(Purpose.SETUP, INVITATION_LASTS)[1]
+    return make_link(Purpose.SETUP, INVITATION_LASTS)[1]
 
 
 def set_up(token: str, *, name: str, email: str, password: str) -> Person:
@@ -80,9 +80,34 @@ def invite(email: str, role: Role, team: Team | None, *, by: Person) -> tuple[Li
     db.session.execute(
         delete(Link).where(Link.purpose == Purpose.INVITATION, Link.email == email, Link.used_at.is_(None))
     )
-    link, token = _make_link(Purpose.INVITATION, INVITATION_LASTS, email=email, role=role, team=team)
+    link, token = make_link(Purpose.INVITATION, INVITATION_LASTS, email=email, role=role, team=team)
     record(Action.PERSON_INVITED, link, by=by, name=email, changes={"role": role, "team": team.name if team else None})
     return link, token
+
+
+def register(token: str, *, name: str, password: str) -> Person:
+    """Who asked for the link herself: a developer, in a team of her own."""
+    from .registration import registration, team_of_her_own
+
+    link = use_link(token, Purpose.REGISTRATION)
+    if not registration().admits(link.email):  # the rules were changed since
+        raise Refused("Accounts are made by invitation here. Ask an admin for one.")
+    person = _create_person(link.email, name, Role.DEVELOPER, password, team_of_her_own(name))
+    link.person_id = person.id
+    record(Action.PERSON_REGISTERED, person, by=person, changes={"team": person.teams[0].name})
+    return person
+
+
+def change_team_rules(team: Team, *, review_required: bool, four_eyes: bool, by: Person) -> None:
+    """What has to happen before the team's APIs are published."""
+    serialise(f"team {team.id}")
+    db.session.refresh(team)
+    wanted = {"review_required": review_required, "four_eyes": four_eyes}
+    changes = {k: [getattr(team, k), v] for k, v in wanted.items() if getattr(team, k) != v}
+    for name, (_, after) in changes.items():
+        setattr(team, name, after)
+    if changes:
+        record(Action.TEAM_RULES_CHANGED, team, by=by, changes=changes)
 
 
 def accept_invitation(token: str, *, name: str, password: str) -> Person:
@@ -111,7 +136,7 @@ def request_password_reset(email: str) -> tuple[Person, str] | None:
     db.session.execute(
         delete(Link).where(Link.purpose == Purpose.PASSWORD_RESET, Link.person_id == person.id, Link.used_at.is_(None))
     )
-    _, token = _make_link(Purpose.PASSWORD_RESET, RESET_LASTS, person_id=person.id, email=email)
+    _, token = make_link(Purpose.PASSWORD_RESET, RESET_LASTS, person_id=person.id, email=email)
     record(Action.PASSWORD_RESET_SENT, person)
     return person, token
 
@@ -186,6 +211,7 @@ def find_link(token: str, purpose: Purpose) -> Link:
         Purpose.INVITATION: "Ask the admin who invited you for a new one.",
         Purpose.PASSWORD_RESET: "Ask for a new one on the sign-in page.",
         Purpose.ENROLMENT: "Make a new one on the Nodes page.",
+        Purpose.REGISTRATION: "Ask for a new one on the sign-in page.",
     }[purpose]
     link = None
     if well_formed(token, LINK):
@@ -207,7 +233,7 @@ def use_link(token: str, purpose: Purpose) -> Link:
     return link
 
 
-def _make_link(purpose: Purpose, lasts: timedelta, *, team: Team | None = None, **values: object) -> tuple[Link, str]:
+def make_link(purpose: Purpose, lasts: timedelta, *, team: Team | None = None, **values: object) -> tuple[Link, str]:
     minted = mint(LINK)
     link = Link(purpose=purpose, digest=minted.digest, expires_at=now() + lasts, **values)
     link.team_id = team.id if team else None
@@ -218,7 +244,7 @@ def _make_link(purpose: Purpose, lasts: timedelta, *, team: Team | None = None, 
 
 def make_enrolment(name: str, *, by: Person | None) -> tuple[Link, str]:
     """A code with which one gateway node gets its credential, within the hour."""
-    link, token = _make_link(Purpose.ENROLMENT, timedelta(hours=1), name=name)
+    link, token = make_link(Purpose.ENROLMENT, timedelta(hours=1), name=name)
     record(Action.NODE_INVITED, link, by=by, name=name)
     return link, token
 

@@ -140,6 +140,7 @@ class Purpose(StrEnum):
     INVITATION = "invitation"
     PASSWORD_RESET = "password_reset"
     ENROLMENT = "enrolment"
+    REGISTRATION = "registration"
 
 
 class Link(Model):

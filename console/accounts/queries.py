@@ -65,3 +65,10 @@ def sessions_of(person: Person) -> list[Session]:
 
 def has_people() -> bool:
     return db.session.scalar(select(Person.id).limit(1)) is not None
+
+
+def find_team(team_id: int) -> Team:
+    team = db.session.get(Team, team_id)
+    if team is None:
+        raise NotFound("There is no such team.")
+    return team

@@ -22,6 +22,7 @@ from .forms import EmailForm, InvitationForm, LoginForm, PasswordForm, SetupForm
 from .models import Permission, Person, Purpose
 from .passwords import verify_password
 from .queries import has_people, person_by_email
+from .registration import Mode, registration
 
 blueprint = Blueprint("accounts", __name__)
 P = Permission
@@ -34,6 +35,11 @@ def login() -> Response:
     if current_user.is_authenticated:
         return redirect(local_path(request.args.get("next")))
     return render("accounts/login.html", form=LoginForm(), next=request.args.get("next", ""), first=not has_people())
+
+
+@blueprint.app_template_global()
+def may_register() -> bool:
+    return registration().mode != Mode.INVITATION
 
 
 @blueprint.post("/login")
@@ -55,7 +61,7 @@ def sign_in() -> Response:
     wait = actions.waiting_time(email.lower(), request.remote_addr or "")
     if wait > timedelta():  # others were tried while this one was checked
         return _ask_to_wait(form, target, wait)
-    return _welcome(person, target)
+    return welcome(person, target)
 
 
 def _ask_to_wait(form: LoginForm, target: str, wait: timedelta) -> Response:
@@ -72,7 +78,7 @@ def _refuse_sign_in(form: LoginForm, target: str, person: Person | None) -> Resp
     return render("accounts/login.html", status=422, form=form, next=target, first=False)
 
 
-def _welcome(person: Person, target: str) -> Response:
+def welcome(person: Person, target: str) -> Response:
     actions.forget_failures(person.email, request.remote_addr or "")
     session.rotate()
     login_user(person)
@@ -109,7 +115,7 @@ def set_up(token: str) -> Response:
     if form.validate():
         values = {"name": form.name.data, "email": form.email.data, "password": form.password.data}
         if person := form.attempt(actions.set_up, token, **values):
-            return _welcome(person, "/")
+            return welcome(person, "/")
     return render("accounts/setup.html", status=422, form=form)
 
 
@@ -128,7 +134,7 @@ def accept(token: str) -> Response:
     if form.validate():
         person = form.attempt(actions.accept_invitation, token, name=form.name.data, password=form.password.data)
         if person is not None:
-            return _welcome(person, "/")
+            return welcome(person, "/")
     return render("accounts/invitation.html", status=422, form=form, link=link)
 
 
