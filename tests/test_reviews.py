@@ -23,8 +23,6 @@ from tests.conftest import ORDERS, Cast, SignIn, World, trail
 from tests.ingested import kong, send
 
 BREAKING = ORDERS.replace("/orders/{order_id}:", "/bestellungen/{order_id}:")
-    "/orders/{id}:", "/bestellungen/{id}:"
-)
 SAFE = ORDERS.replace("summary: Place an order", "summary: Order something")
 Act = Callable[[Callable[[ApiVersion, Person], object]], None]
 
