@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import decoding, gateway, history, ingest, introspection, logs, pages, start, tokens, verifier
+from . import decoding, diffing, gateway, history, ingest, introspection, logs, pages, start, tokens, verifier
 from .options import CHECKOUT, Options, Skipped
 from .report import Report
 
@@ -20,6 +20,7 @@ BENCHES: dict[str, Callable[[Options], Report]] = {
     "logs": logs.run,
     "ingest": ingest.run,
     "decoding": decoding.run,
+    "diffing": diffing.run,
     "start": start.run,
     "pages": pages.run,
     "history": history.run,

@@ -6,20 +6,20 @@ is used: at the first way that leads there. So cycles end, and a component that 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from .document import Pair
+from .graph import Edge, Graph, Key, Unit
 from .keywords import Difference, differences, note_differences, type_difference
 from .unions import Unions
 from .views import View, Views
 
-MOST_STEPS = 1_000_000  # of one comparison: some tens of seconds
+MOST_STEPS = 2_000_000  # of one comparison: under a minute
+MOST_LOOKED_AT = 50  # pairs, to find out whether two variants are the same
 DEEPEST = 64
 ABSENT = "absent"  # no schema is this
-Ids = tuple[int, int]  # of the old schema and of the new
 
 
 class Way(NamedTuple):
@@ -35,55 +35,52 @@ class Found(NamedTuple):
     after: object = None
 
 
-class Unit(NamedTuple):
-    """What two schemas differ in themselves, and the references in them that lead to differences."""
-
-    found: list[Found]
-    edges: list[tuple[Ids, str, Any, Any]]  # path, old, new
-    way: Way
-
-
 class Schemas(Unions):
     def __init__(self, pair: Pair) -> None:
         super().__init__()
         self.pair = pair
         self.old, self.new = Views(pair.old), Views(pair.new)
         self.steps = self.depth = 0
-        self.incomplete = False
-        self._barren: set[tuple[Ids, Way]] = set()  # nothing is to be found from there on
-        self._units: dict[tuple[int, int, Way], tuple[Any, Any, Unit]] = {}  # holding the schemas: ids stay their own
+        self.is_cut = False
+        self._units: dict[Key, tuple[Edge, Unit]] = {}  # holding the schemas, so that their ids stay their own
+        self.graph = Graph(self._unit)
 
     def changes(self, old: Any, new: Any, way: Way) -> Iterator[Found]:
         """Nearest first. A boolean or absent schema may be given, too."""
-        waiting, seen = deque([("", old, new)]), {(id(old), id(new))}
-        any_found = False
-        while waiting:
-            path, before, after = waiting.popleft()
-            if not self._may_go_on():
-                return
-            unit = self._unit(before, after, way)
-            for found in unit.found:
-                any_found = True
-                yield found._replace(path=path + _after(path, found.path)) if path else found
-            for key, further, a, b in unit.edges:
-                if key not in seen and (key, way) not in self._barren:
-                    seen.add(key)
-                    waiting.append((path + _after(path, further), a, b))
-        if not any_found:
-            self._barren.update((key, way) for key in seen)
+        for paths, unit in self.graph.reached(_edge("", old, new, way)):
+            path = ""
+            for part in paths:
+                path += _after(path, part)
+            yield from (found._replace(path=path + _after(path, found.path)) for found in unit.found)
+
+    def are_equal(self, old: Any, new: Any, way: Way) -> bool:
+        """As far as a short look tells."""
+        waiting, seen = [_edge("", old, new, way)], set[Key]()
+        while waiting and len(seen) < MOST_LOOKED_AT:
+            edge = waiting.pop()
+            if edge.key not in seen:
+                seen.add(edge.key)
+                unit = self._unit(edge)
+                if unit.found:
+                    return False
+                waiting += unit.edges
+        return not waiting
+
+    @property
+    def incomplete(self) -> bool:
+        return self.is_cut or self.graph.incomplete
 
     def _may_go_on(self) -> bool:
         self.steps += 1
-        self.incomplete |= self.steps > MOST_STEPS or self.depth > DEEPEST
+        self.is_cut |= self.steps > MOST_STEPS or self.depth > DEEPEST
         return self.steps <= MOST_STEPS and self.depth <= DEEPEST
 
-    def _unit(self, old: Any, new: Any, way: Way) -> Unit:
-        key = (id(old), id(new), way)
-        if key not in self._units:
-            unit = Unit([], [], way)
-            self._units[key] = (old, new, unit)
-            self._compare(unit, "", old, new, set())
-        return self._units[key][2]
+    def _unit(self, edge: Edge) -> Unit:
+        if edge.key not in self._units:
+            unit = Unit([], [], edge.key[2])
+            self._units[edge.key] = (edge, unit)
+            self._compare(unit, "", edge.old, edge.new, set())
+        return self._units[edge.key][1]
 
     def _compare(self, unit: Unit, path: str, old: Any, new: Any, seen: set[tuple[int, int]]) -> None:
         if (id(old), id(new)) in seen or not self._may_go_on() or self.pair.same(old, new):
@@ -93,7 +90,7 @@ class Schemas(Unions):
         if one and other:
             self._say(unit, path, note_differences(self.old.notes(old), self.new.notes(new)))
             if not self.pair.same_reference(one[0], other[0]):
-                unit.edges.append(((id(one[1]), id(other[1])), path, one[1], other[1]))
+                unit.edges.append(_edge(path, one[1], other[1], unit.way))
             return
         self.depth += 1
         before, after = self.old.of(old), self.new.of(new)
@@ -164,6 +161,10 @@ class Schemas(Unions):
         if (name in before.required) == (name in after.required):
             return None
         return f"property-became-required{with_default}" if name in after.required else "property-became-optional"
+
+
+def _edge(path: str, old: Any, new: Any, way: Way) -> Edge:
+    return Edge((id(old), id(new), way), path, old, new)
 
 
 def join(path: str, name: str) -> str:

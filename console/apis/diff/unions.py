@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .document import Pair, mapping
@@ -10,7 +9,8 @@ from .keywords import Difference
 from .views import View, Views, key_of
 
 if TYPE_CHECKING:
-    from .schemas import Found, Unit, Way
+    from .graph import Unit
+    from .schemas import Way
 
 MOST_TRIED = 64  # pairs of variants that are compared to find out whether they are the same under another name
 KINDS = {"oneOf": "one-of", "anyOf": "any-of"}
@@ -31,7 +31,7 @@ class Unions:
 
     if TYPE_CHECKING:
 
-        def changes(self, old: Any, new: Any, way: Way) -> Iterator[Found]: ...
+        def are_equal(self, old: Any, new: Any, way: Way) -> bool: ...
         def _compare(self, unit: Unit, path: str, old: Any, new: Any, seen: Seen) -> None: ...
         @staticmethod
         def _say(unit: Unit, path: str, said: Any) -> None: ...
@@ -88,7 +88,7 @@ class Unions:
         left = [a for a in range(len(old)) if a not in found]
         if len(left) * len(free) <= MOST_TRIED and self.depth < 20:
             for a in left:
-                b = next((b for b in free if next(self.changes(old[a], new[b], way), None) is None), None)
+                b = next((b for b in free if self.are_equal(old[a], new[b], way)), None)
                 if b is not None:
                     take(a, b)
         for a, b in self._by_type(old, new, [a for a in left if a not in found], free):
