@@ -16,7 +16,7 @@ import jsonschema_rs
 import orjson
 
 from ..errors import Refused
-from .reader import read
+from .reader import levels, read
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 REFERENCES = ("$ref", "$dynamicRef", "operationRef", "externalValue")
@@ -55,8 +55,9 @@ def parse(text: str) -> dict[str, Any]:
     document = read(text)
     if not isinstance(document, dict):
         raise Unacceptable(["This is not an OpenAPI document: it should be an object with `openapi`, `info`, `paths`."])
-    problems = _version_problems(document) or _foreign_references(document)
-    problems = problems or _schema_problems(document) or _odd_problems(document)
+    referring = list(_having(document, *REFERENCES, "mapping"))
+    problems = _version_problems(document) or _foreign_references(document, referring)
+    problems = problems or _schema_problems(document) or _odd_problems(document, referring)
     if problems:
         raise Unacceptable(problems[:MOST_PROBLEMS] + _more(len(problems) - MOST_PROBLEMS))
     return document
@@ -79,7 +80,9 @@ def _version_problems(document: dict[str, Any]) -> list[str]:
     return []
 
 
-def _foreign_references(document: dict[str, Any]) -> list[str]:
+def _foreign_references(document: dict[str, Any], referring: list[dict[str, Any]]) -> list[str]:
+    if not any(map(_may_lead_out, referring)):
+        return []
     problems = []
     for where, key, value in walk(document):
         if key in REFERENCES and isinstance(value, str) and not value.startswith("#"):
@@ -91,6 +94,19 @@ def _foreign_references(document: dict[str, Any]) -> list[str]:
                 if isinstance(v, str) and ("/" in v or ":" in v) and not v.startswith("#")
             ]
     return problems
+
+
+def _having(document: dict[str, Any], *keys: str) -> Iterator[dict[str, Any]]:
+    """The objects that have one of the keys, fast: where they are is found out (`walk`) only when something is wrong."""
+    wanted = frozenset(keys)
+    return (here for level in levels(document) for here in level if type(here) is dict and not wanted.isdisjoint(here))
+
+
+def _may_lead_out(here: dict[str, Any]) -> bool:
+    named = [here.get(key) for key in REFERENCES]
+    if isinstance(here.get("mapping"), dict):
+        named += (v for v in here["mapping"].values() if isinstance(v, str) and ("/" in v or ":" in v))
+    return any(isinstance(value, str) and not value.startswith("#") for value in named)
 
 
 def walk(node: Any) -> Iterator[tuple[str, str, Any]]:
@@ -135,10 +151,10 @@ def _schema_problems(document: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _odd_problems(document: dict[str, Any]) -> list[str]:
+def _odd_problems(document: dict[str, Any], referring: list[dict[str, Any]]) -> list[str]:
     """A reference may lead to something that its place has no use for; the official schemas do not follow it."""
     try:
-        problems = _own_problems(document)
+        problems = _own_problems(document, referring)
         scopes(document)
     except (TypeError, ValueError, AttributeError, KeyError):
         return [
@@ -147,12 +163,14 @@ def _odd_problems(document: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _own_problems(document: dict[str, Any]) -> list[str]:
+def _own_problems(document: dict[str, Any], referring: list[dict[str, Any]]) -> list[str]:
     """What the official schemas do not say: references that lead nowhere, ids twice, path parameters undeclared."""
+    named = {value for here in referring if isinstance(value := here.get("$ref"), str)}
+    nowhere = {value for value in named if resolve(document, value) is None}
     problems = [
         f"{where}: {value} leads nowhere."
-        for where, key, value in walk(document)
-        if key == "$ref" and isinstance(value, str) and resolve(document, value) is None
+        for where, key, value in (walk(document) if nowhere else ())
+        if key == "$ref" and isinstance(value, str) and value in nowhere
     ]
     seen: dict[str, str] = {}
     for operation in operations(document):

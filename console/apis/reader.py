@@ -45,17 +45,23 @@ def read(text: str) -> Any:
 
 def _json(text: str) -> Any:
     value = orjson.loads(text)  # it stops by itself at 1024 levels
-    waiting, nodes = [(value, 0)], 0
-    while waiting:
-        here, depth = waiting.pop()
-        inside = here.values() if isinstance(here, dict) else here
-        nodes += len(inside)
+    nodes = 0
+    for depth, level in enumerate(levels(value)):
+        nodes += sum(map(len, level))
         if depth > DEEPEST:
             raise Refused(f"The document is nested deeper than {DEEPEST} levels.")
         if nodes > MOST_NODES:
             raise Refused(f"The document has more than {MOST_NODES:,} values.")
-        waiting.extend((v, depth + 1) for v in inside if isinstance(v, dict | list))
     return value
+
+
+def levels(value: Any) -> Iterator[list[Any]]:
+    """Its objects and lists, those of each depth together: no way to look at all of them is faster. It may not go in circles."""
+    level = [value] if isinstance(value, dict | list) else []
+    while level:
+        yield level
+        inside = (here.values() if type(here) is dict else here for here in level)
+        level = [one for values in inside for one in values if type(one) is dict or type(one) is list]
 
 
 def _yaml(text: str) -> Any:

@@ -16,6 +16,7 @@ import orjson
 from ..openapi import resolve
 
 REFERENCE = re.compile(rb'"\$ref":"((?:[^"\\]|\\.)*)"')
+TEXTS = {"description", "example", "examples", "title", "externalDocs", "xml"}
 ELSEWHERE = "elsewhere"  # stands for all that is not a component, such as #/paths/~1pets/get
 ANYTHING = "anything"  # the text of a part could not be had
 
@@ -57,6 +58,12 @@ class Pair:
     def same(self, old: Any, new: Any) -> bool:
         """They read the same, and so does all they refer to. (What does not may still mean the same.)"""
         return bool(old == new) and not (self.changed and self.changed & _references(new))
+
+    def same_schema(self, old: Any, new: Any) -> bool:
+        """Whatever is written about it: in many revisions, that is all that changes."""
+        if isinstance(old, dict) and isinstance(new, dict) and old != new:
+            old, new = ({k: v for k, v in one.items() if k not in TEXTS} for one in (old, new))
+        return self.same(old, new)
 
     def same_reference(self, old: str, new: str) -> bool:
         return old == new and not (self.changed and _component(new) in self.changed)

@@ -83,7 +83,7 @@ class Schemas(Unions):
         return self._units[edge.key][1]
 
     def _compare(self, unit: Unit, path: str, old: Any, new: Any, seen: set[tuple[int, int]]) -> None:
-        if (id(old), id(new)) in seen or not self._may_go_on() or self.pair.same(old, new):
+        if (id(old), id(new)) in seen or not self._may_go_on() or self.pair.same_schema(old, new):
             return
         seen.add((id(old), id(new)))
         one, other = self.old.target(old), self.new.target(new)
@@ -128,6 +128,8 @@ class Schemas(Unions):
             if n not in before.properties and n not in after.properties
         ]
         for name in names:
+            if self._is_as_before(name, before, after):
+                continue
             kind = self._member(name, before, after, unit.way.is_request)
             if kind:
                 unit.found.append(Found(kind, join(path, name)))
@@ -137,6 +139,10 @@ class Schemas(Unions):
                 and not self._is_hidden(name, before, after, unit.way)
             ):
                 self._compare(unit, join(path, name), before.properties[name], after.properties[name], seen)
+
+    def _is_as_before(self, name: str, before: View, after: View) -> bool:
+        old, new = before.properties.get(name, ABSENT), after.properties.get(name, ABSENT)
+        return (name in before.required) == (name in after.required) and self.pair.same_schema(old, new)
 
     def _is_hidden(self, name: str, before: View, after: View, way: Way) -> bool:
         """It does not travel in this direction, or did not before or does no longer."""

@@ -36,6 +36,7 @@ COUNTS = {"maxLength": "max-length", "minLength": "min-length", "maxItems": "max
 COUNTS |= {"maxProperties": "max-properties", "minProperties": "min-properties"}
 LIMITING = frozenset(COUNTS) | {"maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum", "multipleOf"}
 CHOOSING = frozenset(CONDITIONS) | {*UNIONS, "not", "discriminator"}
+FLAGS = frozenset({"readOnly", "writeOnly", "deprecated"})
 MOST_PARTS = 200  # of one allOf, at any depth
 Bound = tuple[float, bool]  # and whether the value itself is outside
 
@@ -231,7 +232,8 @@ def _take_values(view: View, part: Schema) -> None:
     if "default" in part:
         view.default = part["default"]
     view.unique |= part.get("uniqueItems") is True
-    view.flags |= {flag for flag in ("readOnly", "writeOnly", "deprecated") if part.get(flag) is True}
+    if not FLAGS.isdisjoint(part):
+        view.flags |= {flag for flag in FLAGS if part.get(flag) is True}
 
 
 def _take_limits(view: View, part: Schema) -> None:
