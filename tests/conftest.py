@@ -53,7 +53,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _takes_long(item: pytest.Item) -> bool:
     slow = ("test_faults_", "test_clickhouse_server")
-    return item.path.name.startswith(slow) or any(item.get_closest_marker(name) for name in ("envoy", "interop"))
+    return item.path.name.startswith(slow) or any(
+        item.get_closest_marker(name) for name in ("envoy", "interop", "wellknown")
+    )
 
 
 @pytest.fixture(scope="session")
