@@ -5,21 +5,15 @@ Every reference that leaves the document is refused *before* a library sees it; 
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
-import orjson
-
 from ..errors import Refused
-from .reader import levels, read
+from .problems import Problem, foreign_references, not_openapi, schema_problems, version_problems, walk, where_of
+from .reader import read
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-REFERENCES = ("$ref", "$dynamicRef", "operationRef", "externalValue")
 MOST_PROBLEMS = 8
 SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")  # RFC 6749 section 3.3; the gateway writes it into a header
 
@@ -29,9 +23,10 @@ class Unacceptable(Refused):
 
     status = 422
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, found: list[Problem]) -> None:
         super().__init__("This document cannot be published as it is.", "document")
-        self.problems = problems
+        self.found = found
+        self.problems = [str(one) for one in found[:MOST_PROBLEMS]] + _more(len(found) - MOST_PROBLEMS)
 
 
 @dataclass(frozen=True)
@@ -53,138 +48,68 @@ class Operation:
 def parse(text: str) -> dict[str, Any]:
     """The checked document. `Refused`, or `Unacceptable` with every problem found (the first few of each kind)."""
     document = read(text)
-    if not isinstance(document, dict):
-        raise Unacceptable(["This is not an OpenAPI document: it should be an object with `openapi`, `info`, `paths`."])
-    referring = list(_having(document, *REFERENCES, "mapping"))
-    problems = _version_problems(document) or _foreign_references(document, referring)
-    problems = problems or _schema_problems(document) or _odd_problems(document, referring)
-    if problems:
-        raise Unacceptable(problems[:MOST_PROBLEMS] + _more(len(problems) - MOST_PROBLEMS))
+    if found := problems(document):
+        raise Unacceptable(found)
+    assert isinstance(document, dict)  # else that is its problem
     return document
+
+
+def problems(document: Any) -> list[Problem]:
+    """Of the first kind of which there are any: what comes after cannot be told before these are gone."""
+    if not isinstance(document, dict):
+        return not_openapi("it should be an object with `openapi`, `info`, `paths`.")
+    found = version_problems(document) or foreign_references(document)
+    return found or schema_problems(document) or _odd_problems(document)
 
 
 def _more(count: int) -> list[str]:
     return [f"And {count} more."] if count > 0 else []
 
 
-def _version_problems(document: dict[str, Any]) -> list[str]:
-    version = document.get("openapi")
-    if "swagger" in document:
-        return [
-            f"This is Swagger {document['swagger']}. Convert it to OpenAPI 3 first (editors and converters do that)."
-        ]
-    if not isinstance(version, str):
-        return ["This is not an OpenAPI document: the key `openapi` with its version, such as 3.1.0, is missing."]
-    if not re.fullmatch(r"3\.[01]\.\d+(-.+)?", version):
-        return [f"OpenAPI {version} is not supported. Use 3.0 or 3.1."]
-    return []
-
-
-def _foreign_references(document: dict[str, Any], referring: list[dict[str, Any]]) -> list[str]:
-    if not any(map(_may_lead_out, referring)):
-        return []
-    problems = []
-    for where, key, value in walk(document):
-        if key in REFERENCES and isinstance(value, str) and not value.startswith("#"):
-            problems.append(f"{where}: {key} leads out of the document ({value[:80]}). Put what it names inside.")
-        elif key == "mapping" and where.endswith("discriminator") and isinstance(value, dict):
-            problems += [
-                f"{where}: the discriminator leads out of the document ({str(v)[:80]})."
-                for v in value.values()
-                if isinstance(v, str) and ("/" in v or ":" in v) and not v.startswith("#")
-            ]
-    return problems
-
-
-def _having(document: dict[str, Any], *keys: str) -> Iterator[dict[str, Any]]:
-    """The objects that have one of the keys, fast: where they are is found out (`walk`) only when something is wrong."""
-    wanted = frozenset(keys)
-    return (here for level in levels(document) for here in level if type(here) is dict and not wanted.isdisjoint(here))
-
-
-def _may_lead_out(here: dict[str, Any]) -> bool:
-    named = [here.get(key) for key in REFERENCES]
-    if isinstance(here.get("mapping"), dict):
-        named += (v for v in here["mapping"].values() if isinstance(v, str) and ("/" in v or ":" in v))
-    return any(isinstance(value, str) and not value.startswith("#") for value in named)
-
-
-def walk(node: Any) -> Iterator[tuple[str, str, Any]]:
-    """Every ``(where, key, value)`` of every object, without recursion; shared parts are walked once."""
-    waiting: list[tuple[str, Any]] = [("", node)]
-    seen: set[int] = set()
-    while waiting:
-        where, here = waiting.pop()
-        if isinstance(here, dict):
-            if id(here) in seen:
-                continue
-            seen.add(id(here))
-            for key, value in here.items():
-                yield where or "the document", key, value
-                if isinstance(value, dict | list):
-                    waiting.append((f"{where}.{key}" if where else str(key), value))
-        elif isinstance(here, list) and id(here) not in seen:
-            seen.add(id(here))
-            waiting.extend((f"{where}[{i}]", v) for i, v in enumerate(here) if isinstance(v, dict | list))
-
-
-def _never_fetch(uri: str) -> Any:
-    raise ValueError(f"not fetched: {uri}")
-
-
-@functools.cache
-def _schema(version: str) -> Any:
-    schema = orjson.loads((Path(__file__).parent / "schemas" / f"openapi-{version}.json").read_bytes())
-    return jsonschema_rs.validator_for(schema, retriever=_never_fetch)
-
-
-def _schema_problems(document: dict[str, Any]) -> list[str]:
-    problems = []
-    for error in _schema(str(document["openapi"])[:3]).iter_errors(document):
-        where = ".".join(str(part) for part in error.instance_path) or "the document"
-        message = (
-            error.message if len(error.message) < 160 else f"does not fit {'.'.join(map(str, error.schema_path[-3:]))}"
-        )
-        problems.append(f"{where}: {message}")
-        if len(problems) > 50:
-            break
-    return problems
-
-
-def _odd_problems(document: dict[str, Any], referring: list[dict[str, Any]]) -> list[str]:
+def _odd_problems(document: dict[str, Any]) -> list[Problem]:
     """A reference may lead to something that its place has no use for; the official schemas do not follow it."""
     try:
-        problems = _own_problems(document, referring)
+        found = _own_problems(document)
         scopes(document)
     except (TypeError, ValueError, AttributeError, KeyError):
-        return [
+        text = (
             "A $ref leads to something of another kind than its place needs, such as a schema in the place of a path."
-        ]
-    return problems
+        )
+        return [Problem((), text, "odd-reference")]
+    return found
 
 
-def _own_problems(document: dict[str, Any], referring: list[dict[str, Any]]) -> list[str]:
-    """What the official schemas do not say: references that lead nowhere, ids twice, path parameters undeclared."""
-    named = {value for here in referring if isinstance(value := here.get("$ref"), str)}
-    nowhere = {value for value in named if resolve(document, value) is None}
-    problems = [
-        f"{where}: {value} leads nowhere."
-        for where, key, value in (walk(document) if nowhere else ())
-        if key == "$ref" and isinstance(value, str) and value in nowhere
+def dangling(document: dict[str, Any]) -> list[Problem]:
+    """References that lead nowhere."""
+    return [
+        Problem((*path, key), f"{value[:200]} leads nowhere.", "dangling-reference", where_of(path))
+        for path, key, value in walk(document)
+        if key == "$ref" and isinstance(value, str) and resolve(document, value) is None
     ]
+
+
+def _own_problems(document: dict[str, Any]) -> list[Problem]:
+    """What the official schemas do not say: references that lead nowhere, ids twice, path parameters undeclared."""
+    found = dangling(document)
     seen: dict[str, str] = {}
     for operation in operations(document):
-        where = f"{operation.method.upper()} {operation.path}"
-        problems += [f"{where}: {s[:80]!r} is no scope name." for s in operation.scopes if not SCOPE.fullmatch(s)]
+        where, path = f"{operation.method.upper()} {operation.path}", ("paths", operation.path, operation.method)
+        found += [
+            Problem((*path, "security"), f"{s[:80]!r} is no scope name.", "scope-name", where)
+            for s in operation.scopes
+            if not SCOPE.fullmatch(s)
+        ]
         name = operation.body.get("operationId")
         if name in seen:
-            problems.append(f"{where}: operationId {name} is taken by {seen[name]}.")
+            text = f"operationId {name} is taken by {seen[name]}."
+            found.append(Problem((*path, "operationId"), text, "operation-id-twice", where))
         elif isinstance(name, str):
             seen[name] = where
         declared = {p.get("name") for p in parameters(document, operation) if p.get("in") == "path"}
-        for missing in set(re.findall(r"\{([^{}]+)\}", operation.path)) - declared:
-            problems.append(f"{where}: the path parameter {missing} is not declared.")
-    return problems
+        for missing in sorted(set(re.findall(r"\{([^{}]+)\}", operation.path)) - declared):
+            text = f"the path parameter {missing} is not declared."
+            found.append(Problem(path, text, "path-parameter", where))
+    return found
 
 
 def resolve(document: dict[str, Any], reference: str) -> Any:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from .openapi import Operation, follow, operations, parameters, walk
+from .openapi import Operation, follow, operations, parameters
+from .problems import walk
 
 MARK = "x-sensitive"
 GONE = "[scrubbed]"
