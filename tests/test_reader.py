@@ -56,6 +56,7 @@ HOSTILE = {
     "infinity in JSON": '{"a": 1e999}',
     "NaN in JSON": '{"a": NaN}',
     "a lone surrogate in JSON": '{"a": "\\ud800"}',
+    "a lone surrogate": "a: \ud800",
     "a lone surrogate in YAML": 'a: "\\ud800"',
     "a Python object": "!!python/object/apply:os.system ['true']: 1",
 }

@@ -71,6 +71,8 @@ def _yaml(text: str) -> Any:
         mark = problem.problem_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise Refused(f"This is not valid YAML{where}: {problem.problem}.") from None
+    except UnicodeEncodeError:
+        raise Refused("The document holds half a character (a lone surrogate). Save it as UTF-8 again.") from None
     except yaml.YAMLError as problem:
         raise Refused(f"This is not valid YAML: {str(problem).splitlines()[0]}.") from None
 
