@@ -29,7 +29,7 @@ def create_app(config: Config | None = None) -> Flask:
     from . import config as settings
     from . import jobs as jobs  # its table belongs to the schema
     from . import outbox as outbox  # and its
-    from .apis import review_models as review_models
+    from .apis import lint_views, review_models as review_models
     from .credentials.seal import ring
     from .db import db, prepare_engine
     from .logs.countries import open_database
@@ -98,10 +98,10 @@ def _register(app: Flask) -> None:
     from .tokens import views as tokens
 
     for module in (
-        home, accounts, registration_views, people, profile, apis, lifecycle, sunset_views, switch_views, review_views, revision_views,
-        catalog, applications, approvals, plan_views, subscription_views, credentials, keyring, client_key_views,
-        version_keys, leaks, tokens, inspector, gateway, logs, analytics, rejected, exports, tail, why_views, alerts,
-        audit,
+        home, accounts, registration_views, people, profile, apis, lifecycle, sunset_views, switch_views,
+        review_views, revision_views, catalog, applications, approvals, plan_views, subscription_views,
+        credentials, keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics,
+        rejected, exports, tail, why_views, alerts, audit, lint_views,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
 

@@ -75,6 +75,7 @@ class Team(Model):
     created_at: Mapped[datetime] = mapped_column(default=now)
     review_required: Mapped[bool] = mapped_column(default=False)  # nothing is published without an approved review
     four_eyes: Mapped[bool] = mapped_column(default=False)  # and not one approved by who asked for it
+    lint_rules: Mapped[dict[str, Any] | None]  # rule to severity or `off`, where it is not as in our rule set
     people: Mapped[list[Person]] = relationship(back_populates="teams", secondary="membership")
 
 

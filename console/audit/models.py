@@ -21,6 +21,7 @@ class Action(StrEnum):
     PERSON_DEACTIVATED = "person.deactivated"
     PERSON_REACTIVATED = "person.reactivated"
     TEAM_CREATED = "team.created"
+    LINT_RULES_CHANGED = "lint_rules.changed"
     SESSION_OPENED = "session.opened"
     SESSION_REFUSED = "session.refused"
     SESSION_ENDED = "session.ended"

@@ -84,8 +84,6 @@ def _inside(kind: str, path: Path, here: dict[str, Any]) -> Iterator[tuple[str, 
             yield from ((child, (*path, k), v) for k, v in here.items() if not k.startswith("x-"))
             continue
         value = here.get(key)
-        if not value:
-            continue
         if shape == "one":
             yield child, (*path, key), value
         elif shape == "list" and isinstance(value, list):
