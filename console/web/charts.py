@@ -181,7 +181,8 @@ def share_bar(part: float, whole: float, kind: str = "f-info") -> Markup:
 def ring(score: int, tone: str) -> Markup:
     """A score of 0 to 100 as a ring that begins at the top; ``tone``: ok, warn or bad."""
     return Markup(
-        '<svg class="ring" viewBox="0 0 96 96" role="img" aria-label="Score {} of 100"><circle class="ring-t" cx="48" cy="48" r="42"/>'
-        '<circle class="ring-v t-{}" cx="48" cy="48" r="42" pathLength="100" stroke-dasharray="{} 100" transform="rotate(-90 48 48)"/>'
-        '<text class="ring-n" x="48" y="57" text-anchor="middle">{}</text></svg>'
+        '<svg class="score-ring" viewBox="0 0 96 96" role="img" aria-label="Score {} of 100">'
+        '<circle class="score-t" cx="48" cy="48" r="42"/><circle class="score-v t-{}" cx="48" cy="48" r="42" pathLength="100"'
+        ' stroke-dasharray="{} 100" transform="rotate(-90 48 48)"/>'
+        '<text class="score-d" x="48" y="57" text-anchor="middle">{}</text></svg>'
     ).format(score, tone, score, score)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import decoding, diffing, gateway, history, ingest, introspection, logs, pages, start, tokens, verifier
+from . import decoding, gateway, history, ingest, introspection, linting, logs, pages, start, tokens, verifier
 from .options import CHECKOUT, Options, Skipped
 from .report import Report
 
@@ -24,6 +25,7 @@ BENCHES: dict[str, Callable[[Options], Report]] = {
     "start": start.run,
     "pages": pages.run,
     "history": history.run,
+    "linting": linting.run,
 }
 
 
