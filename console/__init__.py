@@ -29,7 +29,7 @@ def create_app(config: Config | None = None) -> Flask:
     from . import config as settings
     from . import jobs as jobs  # its table belongs to the schema
     from . import outbox as outbox  # and its
-    from .apis import lint_views, review_models as review_models
+    from .apis import review_models as review_models
     from .credentials.seal import ring
     from .db import db, prepare_engine
     from .logs.countries import open_database
@@ -82,7 +82,7 @@ def _register(app: Flask) -> None:
     from .accounts import people, profile, registration_views
     from .accounts import views as accounts
     from .alerts import views as alerts
-    from .apis import catalog, lifecycle, review_views, revision_views, sunset_views, switch_views
+    from .apis import catalog, lifecycle, lint_views, review_views, revision_views, sunset_views, switch_views
     from .apis import views as apis
     from .applications import approvals, plan_views, subscription_views
     from .applications import views as applications

@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Refused
-from .problems import Problem, foreign_references, not_openapi, schema_problems, version_problems, walk, where_of
+from .problems import (
+    Problem,
+    foreign_references,
+    having,
+    not_openapi,
+    schema_problems,
+    version_problems,
+    walk,
+    where_of,
+)
 from .reader import read
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -81,10 +90,12 @@ def _odd_problems(document: dict[str, Any]) -> list[Problem]:
 
 def dangling(document: dict[str, Any]) -> list[Problem]:
     """References that lead nowhere."""
+    named = {value for here in having(document, "$ref") if isinstance(value := here["$ref"], str)}
+    nowhere = {value for value in named if resolve(document, value) is None}
     return [
         Problem((*path, key), f"{value[:200]} leads nowhere.", "dangling-reference", where_of(path))
-        for path, key, value in walk(document)
-        if key == "$ref" and isinstance(value, str) and resolve(document, value) is None
+        for path, key, value in (walk(document) if nowhere else ())
+        if key == "$ref" and isinstance(value, str) and value in nowhere
     ]
 
 

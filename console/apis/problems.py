@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+from .reader import levels
 from .tree import Path
 
 REFERENCES = ("$ref", "$dynamicRef", "operationRef", "externalValue")
@@ -50,8 +51,23 @@ def version_problems(document: dict[str, Any]) -> list[Problem]:
     return []
 
 
+def having(document: dict[str, Any], *keys: str) -> Iterator[dict[str, Any]]:
+    """The objects that have one of the keys, fast: where they are is found out (`walk`) only when something is wrong."""
+    wanted = frozenset(keys)
+    return (here for level in levels(document) for here in level if type(here) is dict and not wanted.isdisjoint(here))
+
+
+def _may_lead_out(here: dict[str, Any]) -> bool:
+    named = [here.get(key) for key in REFERENCES]
+    if isinstance(here.get("mapping"), dict):
+        named += (v for v in here["mapping"].values() if isinstance(v, str) and ("/" in v or ":" in v))
+    return any(isinstance(value, str) and not value.startswith("#") for value in named)
+
+
 def foreign_references(document: dict[str, Any]) -> list[Problem]:
-    found = []
+    found: list[Problem] = []
+    if not any(map(_may_lead_out, having(document, *REFERENCES, "mapping"))):
+        return found
     for path, key, value in walk(document):
         if key in REFERENCES and isinstance(value, str) and not value.startswith("#"):
             text = f"{key} leads out of the document ({value[:80]}). Put what it names inside."

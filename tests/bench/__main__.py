@@ -8,8 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import decoding, diffing, gateway, history, ingest, introspection, logs, pages, start, tokens, verifier
-from . import decoding, gateway, history, ingest, introspection, linting, logs, pages, start, tokens, verifier
+from . import decoding, diffing, gateway, history, ingest, introspection, linting, logs, pages, start, tokens, verifier
 from .options import CHECKOUT, Options, Skipped
 from .report import Report
 
