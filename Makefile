@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # what reads or writes request records
 ON_CLICKHOUSE = tests/test_clickhouse.py tests/test_clickhouse_tables.py tests/test_clickhouse_server.py \
   tests/test_logs.py tests/test_log_page.py tests/test_why.py tests/test_logs_read.py tests/test_writer.py \
-  tests/test_analytics.py tests/test_completeness.py tests/test_alerts.py \
+  tests/test_analytics.py tests/test_completeness.py tests/test_alerts.py tests/test_usage.py tests/test_usage_page.py tests/test_reality.py \
   tests/test_ingest_formats.py tests/test_ingest_hostile.py tests/test_ingest_rejected.py tests/test_ingest_nodes.py
 
 .PHONY: run test test-clickhouse lint bench lock css clean

@@ -82,7 +82,16 @@ def _register(app: Flask) -> None:
     from .accounts import people, profile, registration_views
     from .accounts import views as accounts
     from .alerts import views as alerts
-    from .apis import catalog, lifecycle, lint_views, review_views, revision_views, sunset_views, switch_views
+    from .apis import (
+        catalog,
+        lifecycle,
+        lint_views,
+        review_views,
+        revision_views,
+        sunset_views,
+        switch_views,
+        usage_views,
+    )
     from .apis import views as apis
     from .applications import approvals, plan_views, subscription_views
     from .applications import views as applications
@@ -101,7 +110,7 @@ def _register(app: Flask) -> None:
         home, accounts, registration_views, people, profile, apis, lifecycle, sunset_views, switch_views,
         review_views, revision_views, catalog, applications, approvals, plan_views, subscription_views,
         credentials, keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics,
-        rejected, exports, tail, why_views, alerts, audit, lint_views,
+        rejected, exports, tail, why_views, alerts, audit, lint_views, usage_views,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
 

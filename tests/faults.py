@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import Connection, Select, Table, func, select
 
 from console import create_app
 from console.config import Config
@@ -28,8 +28,9 @@ from console.install import upgrade_databases
 from console.logs.rollups import HOUR_US
 from console.logs.segments import tables
 from console.logs.store import EPOCH_US, SEQUENCE_BITS, Store, hour
-from console.logs.sums import caller, latency, node_hour, node_latency
+from console.logs.sums import answer, caller, latency, node_hour, node_latency, undescribed, usage
 from tests.bench import proc
+from tests.conftest import make_cast, make_world
 from tests.programs import PROJECT, Reply, call, free_port, wait_until
 from tests.test_segments import check
 
@@ -252,6 +253,48 @@ def assert_kept_once(config: Config, acknowledged: set[str]) -> None:
         assert_whole(store, rows)
 
 
+def assert_usage(connection: Connection, rows: list[Any]) -> None:
+    """Who called what, how it was answered, and what was not described, by the day, are the records', to the last one."""
+    calls, answers, others = Counter[Any](), Counter[Any](), Counter[Any]()
+    errors, last = Counter[Any](), dict[Any, int]()
+    for row in sorted((row for row in rows if row.version_id), key=lambda row: row.id):
+        at = (row.id >> SEQUENCE_BITS) + EPOCH_US
+        of = (at // HOUR_US // 24, row.version_id)
+        name = f"{row.method} {row.operation}" if row.operation else ""
+        key = (*of, name, row.client_id)
+        calls[key] += 1
+        errors[key] += row.status // 100 == 5
+        last[key] = at
+        if name:
+            answers[*of, name, row.status] += 1
+        else:
+            others[*of, row.status] += 1
+    assert {r[:4]: (r.requests, r.errors, r.last_at) for r in connection.execute(merged(usage))} == {
+        key: (count, errors[key], last[key]) for key, count in calls.items()
+    }
+    assert {r[:4]: r.requests for r in connection.execute(merged(answer))} == answers
+    found = Counter[Any]()
+    for r in connection.execute(merged(undescribed)):
+        found[r.day, r.version_id, r.status] += r.requests
+    assert found == others
+
+
+def merged(table: Table) -> Select[Any]:
+    """ClickHouse adds rows of one key up when it likes."""
+    kept = (c for c in table.columns if not c.primary_key)
+    sums = [(func.max if c.info.get("largest") else func.sum)(c).label(f"{c.name}") for c in kept]
+    return select(*table.primary_key.columns, *sums).group_by(*table.primary_key.columns)
+
+
+def publish_orders(config: Config) -> None:
+    """At the path that `call_record` calls."""
+    app = create_app(config)
+    with app.app_context():
+        make_world(app, make_cast(app, ""))
+        db.engine.dispose()
+    app.extensions["gatewright"].logs.dispose()
+
+
 def assert_whole(store: Store, rows: list[Any]) -> None:
     """The sums are the records', the catalogue is the tables', and SQLite finds no fault in its file."""
     hours = [((row.id >> SEQUENCE_BITS) + EPOCH_US) // HOUR_US for row in rows]
@@ -262,6 +305,7 @@ def assert_whole(store: Store, rows: list[Any]) -> None:
         for table in (latency, node_hour, node_latency):
             assert sum(connection.scalars(select(table.c.requests))) == len(rows), table
         assert sum(connection.scalars(select(caller.c.requests))) == sum(bool(row.client_id) for row in rows)
+        assert_usage(connection, rows)
         assert check(connection) == len(rows)
     if store.is_sqlite:
         with closing(sqlite3.connect(store.engine.url.database or "")) as raw:

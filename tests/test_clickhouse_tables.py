@@ -12,10 +12,11 @@ from sqlalchemy import text
 
 from console.db import now
 from console.errors import Refused
-from console.logs import clickhouse, clickhouse_tables, search, segments
+from console.logs import clickhouse, clickhouse_tables, search, segments, usage
 from console.logs.analytics import Answers, By, Only, last_hours
 from console.logs.question import Question
 from console.logs.store import SEQUENCE_BITS, Store, id_at, moment_of, record
+from console.logs.undescribed import undescribed
 from console.logs.writer import Writer, insert_rows
 from tests.clickhouse import DAY, NOON, everything, needed, put, row
 
@@ -109,11 +110,12 @@ class TestTables:
     def test_columns_that_came_later_are_added(
         self, logs: Store, writer: Writer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As by a Gatewright that knew no nodes' sums and no operations."""
+        """As by a Gatewright that knew no nodes' sums, no operations and no usage."""
         of = clickhouse_tables.columns_of
+        later = ("node_id", "operation", "bytes", "status", "errors", "last_at", "request_id")
 
         def less(columns: dict[str, str]) -> dict[str, str]:
-            return {name: kind for name, kind in columns.items() if name not in ("node_id", "operation", "bytes")}
+            return {name: kind for name, kind in columns.items() if name not in later}
 
         with logs.writing() as connection, monkeypatch.context() as patch:
             for name in ("log_sums", "log_record"):
@@ -124,10 +126,15 @@ class TestTables:
             patch.setattr(clickhouse_tables, "_views", lambda: iter(()))
             clickhouse_tables.prepare(connection)
         logs.prepare()
+        at = [now() - timedelta(seconds=one) for one in (2, 1, 3)]
         for place, node in enumerate((1, 2, 2)):
-            writer.write(f"{place}", [row(now(), node_id=node, operation="/x")])
+            writer.write(f"{place}", [row(at[place], node_id=node, operation="/x", method="GET")])
+            writer.write(f"{place}u", [row(at[place], "/1234", node_id=node, request_id=f"{place}", method="GET")])
         with logs.writing() as connection:
             connection.execute(text("OPTIMIZE TABLE log_sums FINAL"))
         with logs.reading() as connection:
             by_node = Answers(connection, last_hours(1, now()), Only()).sums(By.NODE)
-        assert {node: sums.requests for node, sums in by_node.items()} == {1: 1, 2: 2}
+        assert {node: sums.requests for node, sums in by_node.items()} == {1: 2, 2: 4}
+        called, (other,) = usage.operation_usage(1, 2), undescribed(1, 2)
+        assert called["GET", "/x"] == usage.OperationUsage(3, 0, 0, at[1]), "the last call, whichever came last"
+        assert (other.path, other.requests, other.last_at, other.request_id) == ("/{id}", 3, at[1], "2")

@@ -8,7 +8,7 @@ import signal
 import time
 
 from console.config import Config
-from tests.faults import assert_kept_once, load, serving
+from tests.faults import assert_kept_once, load, publish_orders, serving
 
 LOAD_S = 8.0
 SENDERS = 6
@@ -17,6 +17,7 @@ RECORDS = 15
 
 def test_workers_killed_under_load(config: Config) -> None:
     chance, killed = random.Random(7), 0
+    publish_orders(config)
     with serving(config) as console, load(console, SENDERS, size=RECORDS) as senders:
         until = time.monotonic() + LOAD_S
         while time.monotonic() < until:
@@ -31,6 +32,7 @@ def test_workers_killed_under_load(config: Config) -> None:
 
 def test_everything_killed_while_it_writes(config: Config) -> None:
     chance = random.Random(8)
+    publish_orders(config)
     with serving(config) as console, load(console, SENDERS, size=RECORDS) as senders:
         for _ in range(3):
             senders.get_more(200)

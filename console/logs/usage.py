@@ -157,6 +157,10 @@ def _within(t: Table, version_id: int, days: int) -> list[ColumnElement[bool]]:
     return [t.c.day.in_(days_back(days)), t.c.version_id == version_id]
 
 
+def first_day(days: int) -> date:
+    return _date(days_back(days).start)
+
+
 def days_back(days: int) -> range:
     today = int(now().timestamp()) // 86400
     return range(today - days + 1, today + 1)

@@ -46,9 +46,12 @@ class Stack:
     def total(self) -> int:
         return sum(self.totals)
 
+    def day(self, number: int) -> date:
+        return self.first + timedelta(days=number)
+
     @property
     def today(self) -> date:
-        return self.first + timedelta(days=self.days - 1)
+        return self.day(self.days - 1)
 
     @property
     def ahead(self) -> int:
@@ -101,12 +104,13 @@ def _drawn(stack: Stack, width: int, height: int, cls: str) -> Markup:
 def _bar(stack: Stack, i: int, x: float, step: float, plot: float, top: int) -> list[str]:
     """Today's is faint: it still grows."""
     out, y, soft = [], TOP + plot, " soft" if i == stack.days - 1 else ""
+    wide = step - 1 if step > 4 else step  # pixels; gaps between narrow ones would be half of the picture
     for layer in stack.layers:
         if layer.counts[i]:
             size = max(0.5, layer.counts[i] / top * plot)
             y -= size
             out.append(
-                f'<rect class="{layer.style}{soft}" x="{x:.1f}" y="{y:.1f}" width="{max(step - 1, 0.8):.1f}" height="{size:.1f}"/>'
+                f'<rect class="{layer.style}{soft}" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{size:.1f}"/>'
             )
     return out
 

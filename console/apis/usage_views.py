@@ -1,0 +1,125 @@
+"""Who calls a version, how its calls go down, and how its document compares with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import yaml
+from flask import Blueprint, request
+from werkzeug.wrappers import Response
+
+from ..accounts.models import Permission
+from ..applications.models import Application
+from ..applications.queries import by_client_ids
+from ..errors import Refused
+from ..logs import usage
+from ..logs.undescribed import Undescribed
+from ..logs.usage import CallsOfDay, OperationUsage
+from ..web.access import requires
+from ..web.htmx import render
+from ..web.stacks import Layer, Stack
+from . import openapi, queries
+from .models import ApiVersion, State
+from .openapi import Operation
+from .reality import draft_of, reality
+
+blueprint = Blueprint("usage", __name__)
+P = Permission
+RANGES = (30, 90)
+MOST_SHOWN, MOST_LISTED = 200, 50
+OTHERS, NOBODY = "Others", "Without an application"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One who is left. ``application`` is None for who is none of ours, or no more."""
+
+    name: str
+    application: Application | None
+    requests: int
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Calls that are not described, and what would describe them; empty where nothing does."""
+
+    calls: Undescribed
+    draft: str = field(default="")
+
+
+@blueprint.get("/apis/<slug>/<number>/usage")
+@requires(P.READ_APIS)
+def show(slug: str, number: str) -> Response:
+    version = queries.find_version(slug, number)
+    chosen = request.args.get("days", "")
+    days = int(chosen) if chosen in map(str, RANGES) else RANGES[0]
+    callers = usage.callers(version.id, days=days)
+    layers = usage.burn_down(version.id, days)
+    known = by_client_ids({one.client_id for one in callers.biggest} - {""})
+    compared = reality(version.document, version.id, days, prefix=version.gateway_path or "")
+    rows, more = operation_rows(version.document, usage.operation_usage(version.id, days))
+    return render(
+        "apis/usage.html",
+        version=version,
+        days=days,
+        ranges=RANGES,
+        stack=stack_of(version, layers, days, known),
+        callers=callers,
+        left=[_caller(one, known) for one in callers.biggest],
+        last_at=callers.last_at or usage.last_call(version.id),
+        since=_since(days),
+        rows=rows,
+        more=more,
+        reality=compared,
+        missing=[_missing(one, version.document) for one in compared.undescribed[:MOST_LISTED]],
+        listed=MOST_LISTED,
+    )
+
+
+def _since(days: int) -> date | None:
+    """The day on which counting began, where it lies within the days that are shown."""
+    since = usage.counted_since()
+    return since if since and since >= usage.first_day(days) else None
+
+
+def stack_of(version: ApiVersion, found: list[CallsOfDay], days: int, known: Mapping[str, Application]) -> Stack:
+    """The burn-down as a chart: applications in their order, all others grey."""
+    first = usage.first_day(days)
+    counts: dict[str | None, list[int]] = {}
+    for one in found:
+        counts.setdefault(one.client_id, [0] * days)[(one.day - first).days] = one.requests
+    others = counts.pop(None, [])
+    ranked = sorted(counts.items(), key=lambda item: -sum(item[1]))
+    layers = [Layer(name_of(client or "", known), n, f"a{place}") for place, (client, n) in enumerate(ranked, 1)]
+    layers += [Layer(OTHERS, others, "a6")] if others else []
+    end = version.sunset_at.date() if version.sunset_at and version.state == State.DEPRECATED else None
+    return Stack(layers, first, days, end)
+
+
+def name_of(client_id: str, known: Mapping[str, Application]) -> str:
+    return known[client_id].name if client_id in known else client_id or NOBODY
+
+
+def _caller(one: usage.Caller, known: Mapping[str, Application]) -> Caller:
+    return Caller(name_of(one.client_id, known), known.get(one.client_id), one.requests, one.last_at)
+
+
+def operation_rows(
+    document: dict[str, Any], found: Mapping[usage.Operation, OperationUsage]
+) -> tuple[list[tuple[Operation, OperationUsage | None]], int]:
+    """Operations, the busiest first and those without calls last; at most `MOST_SHOWN`, and how many more there are."""
+    every = [(o, found.get((o.method.upper(), o.path))) for o in openapi.operations(document)]
+    every.sort(key=lambda row: -(row[1].requests if row[1] else 0))
+    return every[:MOST_SHOWN], max(0, len(every) - MOST_SHOWN)
+
+
+def _missing(one: Undescribed, document: dict[str, Any]) -> Missing:
+    try:
+        path, method, operation = draft_of(one, document)
+    except Refused:
+        return Missing(one)
+    return Missing(one, yaml.safe_dump({path: {method: operation}}, sort_keys=False, allow_unicode=True))
