@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from console.accounts.models import Person
-from console.apis.actions import deprecate_version
 from console.apis.models import ApiVersion
+from console.apis.sunset import deprecate_version
 from console.db import db, now, unit_of_work
 from console.web.stacks import Layer, Stack, finding, stacked, trend
 from tests.conftest import Cast, SignIn, World
