@@ -155,6 +155,15 @@ def test_examples_are_tried_on_schemas_of_3_0(schema: Any, value: Any, is_good: 
     assert places == ["text/a"] if is_good else ["application/json", "text/a"]
 
 
+def test_of_alternatives_the_one_that_was_meant_is_explained() -> None:
+    schema = {"type": "object", "nullable": True, "properties": {"age": {"type": "integer", "nullable": True}}}
+    media = {"application/json": {"schema": schema, "example": {"age": "3"}}}
+    document = pets(responses={"200": {"description": "A", "content": media}}) | {"openapi": "3.0.3"}
+    found = lint(document, RuleSet.of().only("example-valid")).findings[0]
+    assert found.path[-2:] == ("example", "age")
+    assert found.message == 'The example does not fit: "3" is not of type "integer".'
+
+
 @pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
 def test_schemas_that_take_for_ever_are_not_tried(keyword: str) -> None:
     twice = {f"A{i}": {keyword: [{"$ref": f"#/components/schemas/A{i + 1}"}] * 2} for i in range(60)}

@@ -122,7 +122,7 @@ def _schema(version: str) -> Any:
 def schema_problems(document: dict[str, Any]) -> list[Problem]:
     found = []
     for error in _schema(str(document["openapi"])[:3]).iter_errors(document):
-        error = _innermost(error)
+        error = innermost(error)
         message = (
             error.message if len(error.message) < 160 else f"does not fit {'.'.join(map(str, error.schema_path[-3:]))}"
         )
@@ -132,10 +132,10 @@ def schema_problems(document: dict[str, Any]) -> list[Problem]:
     return found
 
 
-def _innermost(error: Any) -> Any:
-    """Of "fits none of these", what is wrong with the one that was meant: not a reference, unless it has a ``$ref``."""
+def innermost(error: Any) -> Any:
+    """Of "fits none of these", what is wrong with the one that was meant: not null, nor a reference that lacks its ``$ref``."""
     while branches := _branches(error):
-        meant = [one for one in branches if not _lacks_reference(one[0])] or branches
+        meant = [one for one in branches if not _is_not_meant(one[0])] or branches
         branch: list[Any] = min(meant, key=len)
         error = max(branch, key=lambda one: len(one.instance_path))
     return error
@@ -145,8 +145,8 @@ def _branches(error: Any) -> list[list[Any]]:
     return [branch for branch in getattr(error.kind, "context", None) or [] if branch]
 
 
-def _lacks_reference(error: Any) -> bool:
-    return getattr(error.kind, "property", None) == "$ref"
+def _is_not_meant(error: Any) -> bool:
+    return getattr(error.kind, "property", None) == "$ref" or getattr(error.kind, "types", None) == ["null"]
 
 
 def _with_names(document: Any, path: list[str | int]) -> Path:

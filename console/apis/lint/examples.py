@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema_rs
 
 from ..openapi import resolve
+from ..problems import innermost
 from ..tree import Path
 from .facts import Facts
 from .functions import GOOD, Check, Failures, Parameters, function
@@ -122,9 +123,8 @@ class Values:
             return None
         if effort > MOST_TO_EXPLAIN:
             return (), "it does not fit"
-        error = next(iter(validator.iter_errors(tried)))
-        message = error.message if len(error.message) < 160 else f"{error.kind.name} is not met"
-        return tuple(error.instance_path[2:]), message
+        error = innermost(next(iter(validator.iter_errors(tried))))
+        return tuple(error.instance_path[2:]), _said(error)
 
     def effort(self, schema: Any, value: Any, depth: int = 0) -> int:
         """How many schemas are tried on how many values, at the most."""
@@ -159,6 +159,14 @@ class Values:
                 yield named[name], inside
             yield from ((one, inside) for one in of_all)
         yield from ((one, value) for one in (schema.get("dependentSchemas") or {}).values())
+
+
+def _said(error: Any) -> str:
+    """Without the value, where that is long."""
+    if len(error.message) <= 120:
+        return str(error.message)
+    types = getattr(error.kind, "types", None)
+    return f"this is not of type {' or '.join(types)}" if types else f"{error.kind.name} is not met"
 
 
 def _is_meant(keyword: str, value: Any) -> bool:
