@@ -31,6 +31,8 @@ REASONS = {
     "proof_missing": "The token is bound to a key, and was sent without a proof of it.",
     "malformed_proof": "The DPoP proof was missing or malformed.",
     "invalid_dpop_proof": "The DPoP proof was not good for this call.",
+    "rate_limited": "The application called more often than its plan allows.",
+    "quota_exhausted": "The application had made all calls that its plan allows.",
     "network_refused": "The API key may not be used from that network.",
     "console_unavailable": "The console, which opens encrypted tokens and checks API keys, did not answer.",
 }
@@ -55,6 +57,8 @@ CHECKS: tuple[tuple[str, frozenset[str]], ...] = (
     ("Proof of possession", frozenset({"proof_missing", "dpop_required", "malformed_proof", "invalid_dpop_proof"})),
     ("Subscription", frozenset({"subscription_ended", "subscription_missing"})),
     ("Scope", frozenset({"insufficient_scope"})),
+    ("Quota", frozenset({"quota_exhausted"})),
+    ("Rate limit", frozenset({"rate_limited"})),
 )  # fmt: skip
 HELP = {
     "Credential shown": "Send Authorization: Bearer with a token, or X-API-Key with a key, as the API's page says.",
@@ -67,6 +71,8 @@ HELP = {
     "Proof of possession": "Sign a fresh DPoP proof for each call (RFC 9449).",
     "Subscription": "Subscribe the application to this version, or ask for its subscription to be approved.",
     "Scope": "Ask the token endpoint for a token with the scope that the operation needs.",
+    "Quota": "Wait until it is refilled (Retry-After says when), or subscribe to a larger plan.",
+    "Rate limit": "Call less often: RateLimit says how many calls are left, Retry-After when to come back.",
     "Route": "Check the address: the API's page shows the one that is served.",
     "Backend": "The gateway let it through. The API's team knows the backend.",
 }
@@ -139,8 +145,8 @@ def _spans(record: Any, gateway_us: int) -> list[Span]:
 
 def _steps(record: Any, version: Any) -> list[Step]:
     """What the gateway asked, in its order. Of a refusal that nobody knows, only what is certain."""
-    names = ["Route", *(name for name, _ in CHECKS if _is_asked(name, version)), "Backend"]
     failed = _failed(record)
+    names = ["Route", *(name for name, _ in CHECKS if name == failed or _is_asked(name, version)), "Backend"]
     if failed not in names and failed:
         return []
     at = names.index(failed) if failed else len(names)
@@ -152,6 +158,8 @@ def _steps(record: Any, version: Any) -> list[Step]:
 
 
 def _is_asked(name: str, version: Any) -> bool:
+    if name in ("Quota", "Rate limit"):
+        return False  # most APIs have none, and who got through need not know
     if version is None:
         return True
     if "open" in version.accepts:
@@ -161,7 +169,7 @@ def _is_asked(name: str, version: Any) -> bool:
 
 def _failed(record: Any) -> str:
     """The check that failed; empty when none did, ``?`` when it is not known."""
-    if record.version_id == 0 or record.status == 410:
+    if record.version_id == 0 or record.status == 410 or _is_stopped(record):
         return "Route"
     if record.status < 400:
         return ""
@@ -170,6 +178,10 @@ def _failed(record: Any) -> str:
     if found or record.backend_us >= 0 or _is_of_backend(record.reason):
         return found or "Backend"
     return "Known and unaltered" if record.reason.startswith("jwt_authn_access_denied") else "?"
+
+
+def _is_stopped(record: Any) -> bool:
+    return bool(record.status == 503 and record.reason == "direct_response")
 
 
 def _is_of_backend(reason: str) -> bool:
@@ -198,6 +210,8 @@ def meaning(reason: str) -> str:
 def _plain(record: Any) -> str:
     if record.status == 410:
         return "This version is retired."
+    if _is_stopped(record):
+        return "This version is switched off for now."
     if record.version_id == 0:
         return "No API is published at this path."
     if record.status < 400:

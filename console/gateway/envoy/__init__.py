@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .base import REQUIREMENT, SYSTEM_CAS, Json, Operation, Origin, Version, discovery
+from .base import REQUIREMENT, SYSTEM_CAS, Json, Operation, Origin, Plan, Version, discovery
 from .clusters import bootstrap, clusters, secret
 from .fold import fold
+from .limits import limits_filter
 from .listener import listener
 from .routes import routes
 
@@ -58,6 +59,7 @@ def render(bundle: dict[str, Any], place: Place) -> Rendered:
         script("credential"),
         "gatewright",
         script("bodies") if any(v.body_bytes for v in versions) else "",
+        rate_limits=limits_filter(versions),
     )
     table = routes(versions, bundle["revoked"])
     backends, token = clusters(versions, place.ca_file), secret(place.credential)
@@ -82,7 +84,7 @@ def version(said: dict[str, Any]) -> Version:
         name=said["name"],
         prefix=said["path"],
         backend="backend_" + hashlib.sha256(backend.encode()).hexdigest()[:12],
-        origin=Origin.parse(backend) if said["state"] != "retired" else None,
+        origin=Origin.parse(backend) if said["state"] in ("protected", "open") else None,
         audience=said["audience"],
         state=said["state"],
         accepts=frozenset(said["accepts"]),
@@ -96,6 +98,8 @@ def version(said: dict[str, Any]) -> Version:
         closures=said.get("closures", 0),
         secrets=tuple(said.get("secrets", ())),
         body_bytes=said.get("body_bytes", 0),
+        plans=tuple(Plan(p["name"], p["requests"], p["per_s"]) for p in said.get("plans", ())),
+        exhausted=tuple(sorted(said.get("exhausted", {}).items())),
     )
 
 

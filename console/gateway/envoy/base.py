@@ -16,6 +16,7 @@ Json = dict[str, Any]
 NAMESPACE = "gatewright"  # dynamic and route metadata
 REQUIREMENT = "gatewright"  # jwt_authn requirement name: an unknown one is only found at run time (403)
 ROUTES = "gatewright"
+MOCKS = "console_mocks"  # a cluster: what mocks cost is not taken from decisions
 JWT = "envoy.filters.http.jwt_authn"
 RBAC = "envoy.filters.http.rbac"  # metadata namespace of every RBAC filter, whatever its name
 HEALTH = "/__gatewright/health"  # answered by every node itself
@@ -23,7 +24,7 @@ SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
 PROBLEM = "urn:gatewright:problem:"
 T = "type.googleapis.com/"
 HTTP = T + "envoy.extensions.filters.http."
-IDENTITY_HEADERS = ("x-client-id", "x-token-jti")
+IDENTITY_HEADERS = ("x-client-id", "x-token-jti", "x-plan")
 # with these some backends take another method or path than the one whose scope was checked
 OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url")
 # a letter, digit, dash, dot or underscore written as %xx, and ..; for .. : no client needs to, some backends read through it
@@ -34,6 +35,7 @@ ONE_BEARER = r"(?i:bearer) +[A-Za-z0-9_.-]+"
 # names of the HTTP filters = keys of typed_per_filter_config
 CREDENTIAL, REVOKED, ACCESS, SCOPE, SCOPE_GATE = "credential", "revoked", "access", "scope", "scope_gate"
 BODIES = "bodies"
+QUOTA, LIMITS, LIMIT_HEADERS = "quota", "limits", "limit_headers"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,20 @@ class Operation:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """``requests`` in ``per_s`` seconds for each caller; 0: as many as they like."""
+
+    name: str
+    requests: int
+    per_s: int
+
+    @property
+    def limit(self) -> str:
+        """Plans that allow the same share one kind of bucket."""
+        return f"{self.requests}/{self.per_s}"
+
+
+@dataclass(frozen=True)
 class Version:
     number: int  # of the API version in the console
     name: str  # "orders@1.0.0"
@@ -84,18 +100,20 @@ class Version:
     backend: str = ""  # name of the cluster
     origin: Origin | None = None
     audience: str = ""
-    state: str = "protected"  # protected | open | retired
+    state: str = "protected"  # protected | open | retired | stopped | mock
     accepts: frozenset[str] = frozenset({"jws", "jwe", "key"})
     operations: tuple[Operation, ...] = ()
     refused_clients: tuple[str, ...] = ()  # "subscription ended"
     response_headers: tuple[tuple[str, str], ...] = ()  # deprecation, sunset, link
     timeout: float = 15.0
     cors_origins: tuple[str, ...] = ()
-    detail: str = ""  # of the 410
+    detail: str = ""  # of the 410 and the 503
     dpop: str = "off"  # off | optional | required
     keeps: bool = False  # the backend gets the credential as the caller sent it
     closures: int = 0  # how often an encryption key of it was revoked: what was remembered before is void
     body_bytes: int = 0  # of a body, in the record of a call
+    plans: tuple[Plan, ...] = ()
+    exhausted: tuple[tuple[str, str], ...] = ()  # clients, each with the HTTP date at which its quota is refilled
     secrets: tuple[Json, ...] = ()  # HS256 keys that its tokens are signed with instead of the published ones
 
     @property
@@ -107,6 +125,10 @@ class Version:
     def scheme(self) -> str:
         """How a token is sent to it, said to callers who sent none (RFC 6750 section 3, RFC 9449 section 7.1)."""
         return "DPoP" if self.dpop == "required" else "Bearer"
+
+    @property
+    def limited(self) -> tuple[Plan, ...]:
+        return tuple(plan for plan in self.plans if plan.requests)
 
     @property
     def asks(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .base import HTTP, SYSTEM_CAS, Json, Origin, T, Version, file_source
+from .base import HTTP, MOCKS, SYSTEM_CAS, Json, Origin, T, Version, file_source
 
 
 def _endpoint(name: str, origin: Origin) -> Json:
@@ -116,6 +116,7 @@ def bootstrap(
     """``directory`` holds lds.json, cds.json, rds.json and sds.json; all four must exist before the start."""
     decisions = {"max_requests": 64, "max_pending_requests": 64, "max_connections": 64}
     logs = {"max_retries": 10000, "max_pending_requests": 10000, "max_requests": 10000, "max_connections": 4}
+    mocks = {"max_requests": 8, "max_pending_requests": 16, "max_connections": 8}  # anybody may ask for them
     retries = {
         "retry_on": "5xx,connect-failure,reset,refused-stream,retriable-status-codes",
         "retriable_status_codes": [401, 403, 429],  # a rotated node token, a busy console
@@ -132,6 +133,7 @@ def bootstrap(
         "static_resources": {
             "clusters": [
                 console_cluster("console_decisions", console, sds, decisions, None, ca_file),
+                console_cluster(MOCKS, console, sds, mocks, None, ca_file),
                 console_cluster("console_logs", console, sds, logs, retries, ca_file),
             ]
         },

@@ -12,8 +12,10 @@ from .base import (
     HTTP,
     IDENTITY_HEADERS,
     JWT,
+    LIMIT_HEADERS,
     NAMESPACE,
     OVERRIDES,
+    QUOTA,
     REVOKED,
     ROUTES,
     SCOPE,
@@ -120,6 +122,7 @@ def _provider(issuer: str, jwks: Json) -> Json:
         "claim_to_headers": [
             {"header_name": "x-client-id", "claim_name": "client_id"},
             {"header_name": "x-token-jti", "claim_name": "jti"},
+            {"header_name": "x-plan", "claim_name": "plan"},
         ],
         "local_jwks": {"inline_string": json.dumps(jwks, separators=(",", ":"), sort_keys=True)},
         "jwt_cache_config": {"jwt_cache_size": 20000},
@@ -141,6 +144,7 @@ def listener(
     realm: str,
     body_script: str = "",
     trusted_hops: int = 0,
+    rate_limits: Json | None = None,
 ) -> Json:
     """``key_sets``: JWK Sets by the name of the requirement that asks for a token signed with one of them.
 
@@ -168,6 +172,10 @@ def listener(
         _filter(ACCESS, "rbac.v3.RBAC"),
         _filter(SCOPE, "rbac.v3.RBAC"),
         _filter(SCOPE_GATE, "rbac.v3.RBAC"),
+        _filter(QUOTA, "rbac.v3.RBAC", disabled=True),
+        # before `limits`, because answers pass it after that
+        _filter(LIMIT_HEADERS, "header_mutation.v3.HeaderMutation", disabled=True),
+        *([rate_limits] if rate_limits else []),
         *([_lua(BODIES, body_script)] if body_script else []),
         _filter("envoy.filters.http.router", "router.v3.Router"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import JWT, NAMESPACE, PROBLEM, RBAC, REVOKED, Json, T, literal, set_header
+from .limits import ALLOWED, REFILLED, RETRY_AFTER
 
 
 def cel(expression: str) -> Json:
@@ -194,6 +195,23 @@ def local_replies(realm: str) -> Json:
                 f"This call needs the scope {scope}, which the access token does not have.",
                 403,
                 f'Bearer realm="{realm_}", error="insufficient_scope", scope="{scope}"',
+            ),
+            _mapper(
+                "response.code_details == 'local_rate_limited'",
+                "rate_limited",
+                "Too many calls",
+                f"The plan allows {ALLOWED}. Call again in {RETRY_AFTER} seconds.",
+                429,
+                headers=(("retry-after", RETRY_AFTER),),
+            ),
+            _mapper(
+                rbac("quota_exhausted"),
+                "quota_exhausted",
+                "The quota is used up",
+                f"The application %DYNAMIC_METADATA({JWT}:jwt:client_id)% has made all calls that its plan allows. "
+                f"The quota is refilled at {REFILLED}.",
+                429,
+                headers=(("retry-after", REFILLED),),  # a date is as good as seconds (RFC 9110 section 10.2.3)
             ),
             _mapper(
                 starts("upstream_response_timeout", "response_timeout", "upstream_per_try_timeout"),

@@ -14,6 +14,7 @@ from .base import (
     HEALTH,
     HTTP,
     JWT,
+    MOCKS,
     NAMESPACE,
     ONE_BEARER,
     PROBLEM,
@@ -30,6 +31,7 @@ from .base import (
     literal,
     set_header,
 )
+from .limits import limit_metadata, limits_of, on_header, quota_of, rate_limits
 
 
 def _metadata(filter_: str, path: tuple[str, ...], value: Json) -> Json:
@@ -147,29 +149,42 @@ def _route(v: Version) -> Json:
     route: Json = {
         "name": v.name,
         "match": {"path_separated_prefix": v.prefix},
-        "metadata": {
-            "filter_metadata": {NAMESPACE: {"version": str(v.number), "audience": v.audience, "scheme": v.scheme}}
-        },
+        "metadata": {"filter_metadata": {NAMESPACE: _facts(v)}},
     }
     if v.response_headers:
         route["response_headers_to_add"] = [set_header(k, literal(x)) for k, x in v.response_headers]
+    return route | (_unserved(v, route) or _served(v))
+
+
+def _unserved(v: Version, route: Json) -> Json:
+    """What is answered without a backend; nothing for a version that has one."""
     if v.state == "retired":
-        return route | problem_response(410, "version_retired", "This version of the API is retired", v.detail)
+        return problem_response(410, "version_retired", "This version of the API is retired", v.detail)
+    if v.state == "stopped":
+        later = [*route.get("response_headers_to_add", []), set_header("retry-after", "60")]
+        answer = problem_response(503, "version_stopped", "This version of the API is switched off", v.detail)
+        return answer | {"response_headers_to_add": later}
+    return _mock(v) if v.state == "mock" else {}
+
+
+def _served(v: Version) -> Json:
     if v.origin is None:
         raise ValueError(f"{v.name} has no backend")
+    route: Json = {}
     route["route"] = {
         "cluster": v.backend,
         "timeout": duration(v.timeout),
         "regex_rewrite": rewrite(v.prefix, v.origin.base),
         "host_rewrite_literal": v.origin.authority,
         "append_x_forwarded_host": True,
+        **rate_limits(v),
     }
     if v.state == "protected":  # key and proof are for the gateway; an open API's backend may ask for its own
         route["request_headers_to_remove"] = ["x-api-key", "dpop"]
     if v.keeps:  # only the API can open it: the gateway checked what stands for it, the backend gets it as it came
         sent = set_header("authorization", f"%DYNAMIC_METADATA({NAMESPACE}:keeps)%")
         route["request_headers_to_add"] = [sent]
-    per_filter = _protection(v) if v.state == "protected" else {}
+    per_filter = (_protection(v) if v.state == "protected" else {}) | quota_of(v) | limits_of(v)
     if v.body_bytes:
         per_filter[BODIES] = {"@type": HTTP + "lua.v3.LuaPerRoute", "filter_context": {"bytes": str(v.body_bytes)}}
     if v.cors_origins:  # the cors filter answers a preflight of these origins itself, before jwt_authn
@@ -177,6 +192,18 @@ def _route(v: Version) -> Json:
     if per_filter:
         route["typed_per_filter_config"] = per_filter
     return route
+
+
+def _facts(v: Version) -> Json:
+    """What log records and answers of this route are told."""
+    return {"version": str(v.number), "audience": v.audience, "scheme": v.scheme} | limit_metadata(v)
+
+
+def _mock(v: Version) -> Json:
+    """The console answers. The cluster puts the node's credential in the place of the caller's, which nobody asked for."""
+    to = {"cluster": MOCKS, "timeout": "10s", "regex_rewrite": rewrite(v.prefix, f"/mock/{v.number}")}
+    headers = ["cookie", "x-api-key", "dpop"]
+    return {"route": to | {"host_rewrite_literal": "console"}, "request_headers_to_remove": headers}
 
 
 def _routes(v: Version) -> list[Json]:
@@ -195,7 +222,7 @@ def _cors(origins: tuple[str, ...]) -> Json:
         "allow_origin_string_match": [{"exact": o} for o in origins],
         "allow_methods": "GET, POST, PUT, PATCH, DELETE",
         "allow_headers": "authorization, content-type, x-api-key, dpop",
-        "expose_headers": "www-authenticate, x-request-id, deprecation, sunset, link",
+        "expose_headers": "www-authenticate, x-request-id, deprecation, sunset, link, retry-after, ratelimit, ratelimit-policy",
         "max_age": "600",
     }
 
@@ -227,20 +254,7 @@ def routes(versions: list[Version], revoked: list[str]) -> Json:
     table.append(_with_type({"name": "no-such-api", "match": {"prefix": "/"}, **nothing}))
     host: Json = {"name": "all", "domains": ["*"], "routes": table}
     if revoked:
-        action = T + "envoy.config.rbac.v3.Action"
-        deny = {"action": {"name": "action", "typed_config": {"@type": action, "name": REVOKED, "action": "DENY"}}}
-        ok = {"action": {"name": "action", "typed_config": {"@type": action, "name": "not-revoked"}}}
-        header = {"@type": T + "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name": "x-token-jti"}
-        matcher = {
-            "on_no_match": ok,
-            "matcher_tree": {
-                "input": {"name": "jti", "typed_config": header},
-                "exact_match_map": {"map": dict.fromkeys(sorted(set(revoked)), deny)},
-            },
-        }
-        host["typed_per_filter_config"] = {
-            REVOKED: {"@type": HTTP + "rbac.v3.RBACPerRoute", "rbac": {"matcher": matcher}}
-        }
+        host["typed_per_filter_config"] = {REVOKED: on_header("x-token-jti", revoked, REVOKED)}
     return {"@type": T + "envoy.config.route.v3.RouteConfiguration", "name": ROUTES, "virtual_hosts": [host]}
 
 
