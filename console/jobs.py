@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from .db import Model, db, now, serialise, unit_of_work
 
-FIRST_LOOK_S, LOOK_EVERY_S = 2.0, 20.0
+FIRST_LOOK_S, LOOK_EVERY_S = 2.0, 5.0
 log = structlog.get_logger("jobs")
 
 
@@ -48,6 +48,7 @@ def jobs() -> tuple[Job, ...]:
     from .applications import actions as applications
     from .audit import checkpoints
     from .credentials import upkeep as credentials
+    from .gateway import quotas
     from .logs import upkeep as logs
     from .tokens import upkeep as tokens
 
@@ -66,6 +67,7 @@ def jobs() -> tuple[Job, ...]:
         Job("watch_sunsets", minute, sunset.watch_sunsets),
         Job("expire_subscriptions", minute, applications.expire_subscriptions),
         Job("send_letters", timedelta(seconds=5), outbox.note_sent, outbox.send_due),
+        Job("count_quotas", timedelta(seconds=5), quotas.note, quotas.look),
         Job("sweep_tokens", 10 * minute, tokens.sweep),
     )
 

@@ -4,13 +4,17 @@ It names no Envoy: the agent beside the node renders it (`console.gateway.envoy`
 
     {"generation": 7, "issuer": url, "jwks": {...}, "revoked": [jti...],
      "versions": [{"id", "name", "path", "state", "backend", "accepts", "audience", "operations", "headers",
-                   "ended_clients", "detail", "dpop", "keeps", "closures", "secrets", "body_bytes", "plans"}]}
+                   "ended_clients", "detail", "dpop", "keeps", "closures", "secrets", "body_bytes", "plans", "exhausted"}]}
+
+``state``: protected, open (no credential is asked for), retired (410), stopped (503 with ``detail``), or mock (a draft that
+the console answers for, see `console.apis.mock`).
 
 ``dpop``: off, optional or required. ``keeps``: the backend gets the credential as the caller sent it. ``closures``: how
 often an encryption key of this version was revoked; what a node remembers from before then is void. ``secrets``: the HS256
 keys (JWK) that this version's tokens are signed with, instead of the published ones; nothing for all others.
-``plans``: how often callers may call by what their token says is their plan: ``[{"name", "requests", "per_s"}]``.
-``body_bytes``: so much of request and response bodies goes with the record of a call; 0 for nearly all.
+``body_bytes``: so much of request and response bodies goes with the record of a call; 0 for nearly all. ``plans``: name,
+``requests`` in ``per_s`` seconds for each caller (0: no limit); tokens name one in the claim ``plan``, and those that name none of
+them get the strictest. ``exhausted``: client ids, each with the HTTP date at which its quota is refilled.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ from ..credentials.signing import jwks, secret_jwk, shared_secrets
 from ..db import db, now
 from ..runtime import generation, remembered, runtime
 from ..tokens.verify import revoked
+from . import quotas
 
 KINDS = {Accepts.SIGNED: "jws", Accepts.ENCRYPTED: "jwe", Accepts.KEY: "key"}
 LONGEST_LIFETIME = timedelta(seconds=LONGEST_TOKEN_S)
@@ -58,19 +63,25 @@ def build() -> dict[str, Any]:
         .where(ApiVersion.state.not_in(UNPUBLISHED) | ApiVersion.mocked, ApiVersion.gateway_path.is_not(None))
         .order_by(ApiVersion.id)
     )
-    ended, closures, plans = _ended_clients(), _closures(), _rate_limits()
+    ended, closures, plans, exhausted = _ended_clients(), _closures(), _plans(), _exhausted()
     return {
         "generation": number,
         "issuer": runtime().config.public_url,
         "jwks": jwks(),
         "revoked": sorted(revoked() | _revoked_keys()),
-        "versions": [_version(v, ended.get(v.id, []), closures.get(v.id, 0), plans) for v in db.session.scalars(query)],
+        "versions": [
+            _version(v, closures.get(v.id, 0))
+            | {
+                "ended_clients": ended.get(v.id, []),
+                "plans": plans.get(v.id, []) if _state(v) in ("open", "protected") else [],
+                "exhausted": exhausted.get(v.id, {}),
+            }
+            for v in db.session.scalars(query)
+        ],
     }
 
 
-def _version(
-    version: ApiVersion, ended: list[str], closures: int, plans: dict[int, list[dict[str, Any]]]
-) -> dict[str, Any]:
+def _version(version: ApiVersion, closures: int) -> dict[str, Any]:
     state = _state(version)
     needs_secret = version.signing_alg == HS256 and state == "protected"  # else a node has no use for it
     return {
@@ -83,14 +94,12 @@ def _version(
         "audience": version.audience,
         "operations": _operations(version) if state == "protected" else [],
         "headers": deprecation_headers(version),
-        "ended_clients": ended,
         "detail": _gone(version) if state == "retired" else version.outage,
         "dpop": version.dpop,
         "keeps": version.key_source != Source.MANAGED and version.takes(Accepts.ENCRYPTED),
         "closures": closures,
         "secrets": [secret_jwk(key) for key in shared_secrets(version.id)] if needs_secret else [],
         "body_bytes": version.log_body_bytes if version.log_bodies and state in ("open", "protected") else 0,
-        "plans": plans.get(version.id, []) if state == "protected" else [],
     }
 
 
@@ -160,14 +169,24 @@ def _ended_clients() -> dict[int, list[str]]:
     return ended
 
 
-def _rate_limits() -> dict[int, list[dict[str, Any]]]:
-    """Of each version the plans that limit how often: ``{"name", "requests", "per_s"}``."""
-    query = select(Plan).where(Plan.rate_requests.is_not(None), Plan.state != PlanState.CLOSED).order_by(Plan.id)
-    limits: dict[int, list[dict[str, Any]]] = {}
+def _plans() -> dict[int, list[dict[str, Any]]]:
+    """Of the versions with a plan that limits how often: all of them, because a token that names none gets the strictest."""
+    query = select(Plan).where(Plan.state != PlanState.CLOSED).order_by(Plan.id)
+    found: dict[int, list[Plan]] = {}
     for plan in db.session.scalars(query):
-        limit = {"name": plan.name, "requests": plan.rate_requests, "per_s": plan.rate_per_s}
-        limits.setdefault(plan.version_id, []).append(limit)
-    return limits
+        found.setdefault(plan.version_id, []).append(plan)
+    return {
+        version_id: [{"name": p.name, "requests": p.rate_requests or 0, "per_s": p.rate_per_s} for p in plans]
+        for version_id, plans in found.items()
+        if any(p.rate_requests for p in plans)
+    }
+
+
+def _exhausted() -> dict[int, dict[str, str]]:
+    found: dict[int, dict[str, str]] = {}
+    for (version_id, client_id), at in sorted(quotas.known().items()):
+        found.setdefault(version_id, {})[client_id] = http_date(at)
+    return found
 
 
 def _closures() -> dict[int, int]:

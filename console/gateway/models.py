@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import String, Text
+from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Model, now
@@ -46,3 +46,12 @@ class Node(Model):
         if self.applied_generation >= generation:
             return NodeState.APPLIED
         return NodeState.REJECTED if self.refused_generation >= generation else NodeState.PENDING
+
+
+class ExhaustedQuota(Model):
+    """A client that has made all calls of its quota, until then; found anew every few seconds (see `quotas`)."""
+
+    __tablename__ = "exhausted_quota"
+    version_id: Mapped[int] = mapped_column(ForeignKey("api_version.id", ondelete="CASCADE"), primary_key=True)
+    client_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    refilled_at: Mapped[datetime]
