@@ -79,7 +79,7 @@ def _checked(team: Team, terms: Terms) -> dict[str, Any]:
         raise Refused("Give the rule a name of at most 80 letters.", "name")
     if not 1 <= terms.window_min <= 1440:
         raise Refused("A window lasts between 1 minute and a day.", "window_min")
-    percent = terms.kind in (Kind.ERROR_RATE, Kind.REFUSED_RATE, Kind.COMPLETENESS)
+    percent = terms.kind in (Kind.ERROR_RATE, Kind.REFUSED_RATE, Kind.COMPLETENESS, Kind.QUOTA_NEAR)
     if not 0 < terms.threshold <= (100 if percent else 1e9):
         raise Refused("Give a limit above 0 and at most 100 %." if percent else "Give a limit above 0.", "threshold")
     if len(terms.mail_to) > MOST_ADDRESSES:

@@ -21,6 +21,7 @@ MOST_RULES = 500
 UNITS = {
     Kind.ERROR_RATE: "% failed", Kind.REFUSED_RATE: "% refused", Kind.LATENCY: "ms at p95", Kind.NO_TRAFFIC: "calls",
     Kind.COMPLETENESS: "% complete", Kind.KEY_IDLE: "days unused",
+    Kind.QUOTA_NEAR: "% of a quota",
 }  # fmt: skip
 log = structlog.get_logger("alerts")
 

@@ -19,6 +19,7 @@ KINDS = (
     (Kind.LATENCY, "95 % within more than so many ms"),
     (Kind.NO_TRAFFIC, "Fewer calls than"),
     (Kind.COMPLETENESS, "Records complete to less than so many %"),
+    (Kind.QUOTA_NEAR, "A quota used up to at least so many %"),
     (Kind.KEY_IDLE, "An API key unused for so many days"),
 )
 

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, literal_column, select
 
+from ..apis.models import ApiVersion
 from ..applications.models import Application
 from ..credentials.models import ApiKey
 from ..db import db
+from ..gateway import quotas
 from ..logs.completeness import gaps, served_in
 from ..logs.filters import asked_in, question_of
 from ..logs.phrases import whole
@@ -35,6 +37,8 @@ def measure(rule: AlertRule, moment: datetime) -> Measured:
     if rule.kind == Kind.KEY_IDLE:
         return _idle_keys(rule, moment)
     question = _question(rule, since, moment)
+    if rule.kind == Kind.QUOTA_NEAR:
+        return _quotas(question, moment)
     if rule.kind == Kind.COMPLETENESS:
         return _completeness(question, since, moment)
     if rule.kind == Kind.LATENCY:
@@ -99,6 +103,24 @@ def _completeness(question: Question, since: datetime, until: datetime) -> Measu
         return Measured(None, "no node told what it served")
     missing = sum(one.missing for one in gaps(since, until, question.node_ids))
     return Measured(100 * max(0, served - missing) / served, f"{missing:,} records of {served:,} are missing")
+
+
+def _quotas(question: Question, moment: datetime) -> Measured:
+    """The largest share that an application has used of its quota at a version, in percent."""
+    limits = {
+        pair: limit
+        for pair, limit in quotas.limits().items()
+        if (question.version_ids is None or pair[0] in question.version_ids)
+        and (question.client_ids is None or pair[1] in question.client_ids)
+    }
+    if not limits:
+        return Measured(None, "no application has a quota")
+    shares = [(100 * count / limits[pair][0], pair, count) for pair, count in quotas.used(limits, moment).items()]
+    share, (version_id, client_id), count = max(shares)
+    allowed, period = limits[version_id, client_id]
+    version = db.session.get_one(ApiVersion, version_id)
+    name = db.session.scalar(select(Application.name).where(Application.client_id == client_id)) or client_id
+    return Measured(share, f"{name} at {version.name}: {count:,} of {allowed:,} calls this {period}")
 
 
 def _idle_keys(rule: AlertRule, moment: datetime) -> Measured:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     LATENCY = "latency"  # p95 in milliseconds
     NO_TRAFFIC = "no_traffic"  # calls; fewer than that
     COMPLETENESS = "completeness"  # percent of what nodes served; less than that
+    QUOTA_NEAR = "quota_near"  # percent of its quota that an application has used
     KEY_IDLE = "key_idle"  # days; an API key that nobody used for so long
 
 
