@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 
 from flask import Flask
 from programs import Reply, call, free_port, wait_until
+from werkzeug.serving import make_server
 
 from console.credentials.signing import jwks
 from console.gateway.envoy import FILES, Place, render
@@ -83,8 +85,27 @@ class Served:
 
 
 @contextmanager
-def serving(app: Flask, home: Path, backend: str, *versions: dict[str, Any], console: str = "") -> Iterator[Served]:
-    place = Place("n", "127.0.0.1", free_port(), console or "http://127.0.0.1:9", "x", home / "xds", home / "admin")
+def listening(app: Flask) -> Iterator[str]:
+    """The address of a console that a node can ask."""
+    server = make_server("127.0.0.1", 0, app.wsgi_app, threaded=True)  # type: ignore[arg-type]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def serving(
+    app: Flask,
+    home: Path,
+    backend: str,
+    *versions: dict[str, Any],
+    console: str = "http://127.0.0.1:9",
+    credential: str = "x",
+) -> Iterator[Served]:
+    place = Place("n", "127.0.0.1", free_port(), console, credential, home / "xds", home / "admin")
     me = Served(app, place, backend)
     me.show(*versions)
     command = [envoy_binary(), "-c", str(home / "xds" / "boot.json"), "--disable-hot-restart", "--concurrency", "2"]
