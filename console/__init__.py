@@ -72,10 +72,11 @@ def machine_routes() -> list[Any]:
     from .audit import endpoints as audit
     from .credentials import endpoints as credentials
     from .gateway import endpoints as gateway
+    from .gateway import mocks
     from .logs import endpoints as logs
     from .tokens import endpoints as tokens
 
-    return [*tokens.ROUTES, *credentials.ROUTES, *gateway.ROUTES, *logs.ROUTES, *audit.ROUTES]
+    return [*tokens.ROUTES, *credentials.ROUTES, *gateway.ROUTES, *mocks.ROUTES, *logs.ROUTES, *audit.ROUTES]
 
 
 def _register(app: Flask) -> None:

@@ -57,6 +57,21 @@ class Asked:
     def header(self, name: str) -> str:
         return str(self.environ.get("HTTP_" + name.upper().replace("-", "_"), ""))
 
+    def headers(self) -> dict[str, str]:
+        """All of them, their names in lower case."""
+        environ = self.environ
+        said = {name[5:].replace("_", "-").lower(): str(v) for name, v in environ.items() if name.startswith("HTTP_")}
+        others = {"content-type": self.content_type, "content-length": str(environ.get("CONTENT_LENGTH", ""))}
+        return said | {name: value for name, value in others.items() if value}
+
+    @property
+    def path(self) -> str:
+        return str(self.environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")  # PEP 3333
+
+    @property
+    def query_string(self) -> str:
+        return str(self.environ.get("QUERY_STRING", ""))
+
     @property
     def content_type(self) -> str:
         return str(self.environ.get("CONTENT_TYPE", ""))
@@ -118,6 +133,8 @@ class Route:
 
     ``memory`` is for what mostly answers from memory: it is tried without a database first, and from its start again
     with one when it asks for something that is not remembered. So it changes nothing before the last thing it asks for.
+
+    A ``path`` that ends in a slash, ``/mock/``, is that of all paths below it.
     """
 
     method: str
@@ -139,7 +156,7 @@ class Front:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        methods = self.routes.get(path, {})
+        methods = self.routes.get(path) or self.routes.get(path[: path.find("/", 1) + 1], {})
         method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
         route = methods.get(method)
         if MEMORY_ONLY in environ and not (route and route.memory):
@@ -148,9 +165,10 @@ class Front:
             return self.pages(environ, start_response)
         started = time.perf_counter()
         answer = self._run(route, environ) if route else _wrong_method(methods)
-        _requests(environ["REQUEST_METHOD"] if route else "other", path, answer.status).inc()
+        place = next(iter(methods.values())).path
+        _requests(environ["REQUEST_METHOD"] if route else "other", place, answer.status).inc()
         if path != "/gateway/bundle":  # held open on purpose
-            _seconds(path).observe(time.perf_counter() - started)
+            _seconds(place).observe(time.perf_counter() - started)
         headers = [*answer.headers, ("Content-Length", str(len(answer.body))), ("X-Content-Type-Options", "nosniff")]
         start_response(f"{answer.status} {REASONS.get(answer.status, 'Unknown')}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
