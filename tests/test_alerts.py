@@ -28,6 +28,7 @@ from console.credentials.models import ApiKey
 from console.credentials.rewrap import rewrap
 from console.db import db, now, unit_of_work
 from console.errors import Refused
+from console.gateway import quotas
 from console.logs.completeness import judge, note_served
 from tests.conftest import Cast, SignIn, World, trail
 from tests.programs import free_port
@@ -195,6 +196,30 @@ class TestMeasuring:
         minute(app)
         assert state(app)[0] == AlertState.FIRING
         assert "till of Shop" in mails[0][2]
+
+    def test_a_quota_that_is_nearly_used_up(
+        self, app: Flask, node: str, cast: Cast, world: World, mails: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for person, filters in (
+            (cast.alice, ""),
+            (cast.bob, ""),
+            (cast.carol, ""),
+            (cast.alice, "application=app-other"),
+        ):
+            make(app, person, Kind.QUOTA_NEAR, 80, filters)
+        minute(app)
+        assert state(app) == (AlertState.UNKNOWN, None)
+        monkeypatch.setattr(
+            quotas, "limits", lambda: {(1, world.client_id): (20, "day"), (1, "app-other"): (1000, "day")}
+        )
+        call(app, node, 15, client_id=world.client_id)
+        call(app, node, 10, client_id="app-other")
+        minute(app)
+        assert [state(app, rule) for rule in (1, 2, 4)] == [("quiet", 75.0), ("quiet", 75.0), ("quiet", 1.0)]
+        call(app, node, 2, client_id=world.client_id)
+        minute(app)
+        assert [state(app, rule)[0] for rule in (1, 2, 3, 4)] == ["firing", "firing", "unknown", "quiet"]
+        assert "Shop at Orders 1.0.0: 17 of 20 calls this day" in mails[0][2]
 
     def test_a_developers_rule_sees_her_teams_calls_only(
         self, app: Flask, node: str, cast: Cast, world: World, mails: list[Any]
