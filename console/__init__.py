@@ -97,7 +97,7 @@ def _register(app: Flask) -> None:
     from .applications import approvals, plan_views, subscription_views
     from .applications import views as applications
     from .audit import views as audit
-    from .credentials import client_key_views, keyring, leaks, version_keys
+    from .credentials import certificate_views, client_key_views, keyring, leaks, version_keys
     from .credentials import views as credentials
     from .gateway import views as gateway
     from .home import views as home
@@ -110,7 +110,7 @@ def _register(app: Flask) -> None:
     for module in (
         home, accounts, registration_views, people, profile, apis, lifecycle, sunset_views, switch_views,
         review_views, revision_views, catalog, applications, approvals, plan_views, subscription_views,
-        credentials, keyring, client_key_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics,
+        credentials, keyring, client_key_views, certificate_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics,
         rejected, exports, tail, why_views, alerts, audit, lint_views, usage_views,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)

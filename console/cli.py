@@ -178,7 +178,9 @@ def node_run(home: str, host: str | None, port: int | None, ca_file: str | None)
     place = _node_home(home)
     if not (place / "node.json").exists():
         raise Refused("This machine is not enrolled. Run `gatewright node enrol` first.")
-    sys.exit(run(place, host or config.gateway_host, port or config.gateway_port, ca_file or config.tls_cert or None))
+    tls = (config.gateway_tls_cert, config.gateway_tls_key)
+    host, port = host or config.gateway_host, port or config.gateway_port
+    sys.exit(run(place, host, port, ca_file or config.tls_cert or None, tls))
 
 
 @cli.group()

@@ -62,6 +62,8 @@ SETTINGS = (
     Setting("gateway_url", "", "Address that callers use for the gateway. Empty: loopback and the gateway port."),
     Setting("gateway_host", "127.0.0.1", "Address the local gateway node listens on."),
     Setting("gateway_port", "8080", "Port the local gateway node listens on."),
+    Setting("gateway_tls_cert", "", "Certificate chain (PEM file) for the local gateway node to serve HTTPS with."),
+    Setting("gateway_tls_key", "", "Private key (PEM file) of that certificate."),
     Setting("sample_port", "8090", "Port of the sample backend that `up` starts. 0: do not start it."),
     Setting(
         "keys", "", "Key-encryption keys, `id:base64` of 32 bytes each, comma-separated, first in use.", secret=True
@@ -109,6 +111,8 @@ class Config:
     gateway_url: str
     gateway_host: str
     gateway_port: int
+    gateway_tls_cert: str
+    gateway_tls_key: str
     sample_port: int
     keys: str
     keys_file: str
@@ -150,16 +154,15 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         "logs_url": _database(raw["logs_url"]) or f"sqlite:///{home}/logs.db",
         "logs_archive": Path(raw["logs_archive"]).absolute() if raw["logs_archive"] else None,
         "public_url": (raw["public_url"] or f"{scheme}://{_loopback(raw['host'])}:{raw['port']}").rstrip("/"),
-        "gateway_url": (raw["gateway_url"] or f"http://{_loopback(raw['gateway_host'])}:{raw['gateway_port']}").rstrip(
-            "/"
-        ),
+        "gateway_url": (raw["gateway_url"] or _gateway(raw)).rstrip("/"),
     }
     if raw["env"] not in ("development", "production"):
         raise Refused(f"GATEWRIGHT_ENV is {raw['env']!r}; it must be development or production.")
     _refuse_format(raw["logs_archive_format"])
     _refuse_plain_http(raw["env"], str(values["public_url"]))
-    if bool(raw["tls_cert"]) != bool(raw["tls_key"]):
-        raise Refused("Set both GATEWRIGHT_TLS_CERT and GATEWRIGHT_TLS_KEY, or neither.")
+    for of in ("TLS", "GATEWAY_TLS"):
+        if bool(raw[f"{of}_cert".lower()]) != bool(raw[f"{of}_key".lower()]):
+            raise Refused(f"Set both GATEWRIGHT_{of}_CERT and GATEWRIGHT_{of}_KEY, or neither.")
     return Config(**values)  # type: ignore[arg-type]
 
 
@@ -202,6 +205,11 @@ def _database(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     names = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "clickhouse": "clickhousedb"}
     return names.get(scheme, scheme) + separator + rest
+
+
+def _gateway(raw: Mapping[str, str]) -> str:
+    scheme = "https" if raw["gateway_tls_cert"] else "http"
+    return f"{scheme}://{_loopback(raw['gateway_host'])}:{raw['gateway_port']}"
 
 
 def _loopback(host: str) -> str:

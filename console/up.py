@@ -73,7 +73,9 @@ def up(config: Config) -> int:
         _wait(
             processes,
             stopped,
-            lambda: _answers(f"http://{_loopback(config)}:{config.gateway_port}/__gatewright/health"),
+            lambda: _answers(
+                f"http{'s' if config.gateway_tls_cert else ''}://{_loopback(config)}:{config.gateway_port}/__gatewright/health"
+            ),
         )
         if not stopped():
             _announce(config, prepared.get("setup_url", ""), sample)

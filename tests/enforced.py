@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from werkzeug.serving import make_server
 
 from console.credentials.signing import jwks
 from console.gateway.envoy import FILES, Place, render
-from console.gateway.envoy.base import write
+from console.gateway.envoy.base import SYSTEM_CAS, write
 from console.gateway.envoy_program import UnixConnection, envoy_binary
 from console.runtime import runtime
 from console.tokens.issue import issue_token
@@ -53,6 +54,7 @@ class Served:
             write(self.place.directory / name, rendered.files[name])
         if self.generation > 1:
             wait_until(self._is_applied, 10)
+            time.sleep(0.3)  # Envoy has it then, each of its workers a moment later
 
     def _is_applied(self) -> bool:
         wanted = ("lds.version_text", "cds.version_text", "rds.gatewright.version_text")
@@ -104,8 +106,9 @@ def serving(
     *versions: dict[str, Any],
     console: str = "http://127.0.0.1:9",
     credential: str = "x",
+    tls: tuple[str, str] = ("", ""),
 ) -> Iterator[Served]:
-    place = Place("n", "127.0.0.1", free_port(), console, credential, home / "xds", home / "admin")
+    place = Place("n", "127.0.0.1", free_port(), console, credential, home / "xds", home / "admin", SYSTEM_CAS, *tls)
     me = Served(app, place, backend)
     me.show(*versions)
     command = [envoy_binary(), "-c", str(home / "xds" / "boot.json"), "--disable-hot-restart", "--concurrency", "2"]

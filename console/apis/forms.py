@@ -30,6 +30,7 @@ ACCEPTS = [
     (Accepts.ENCRYPTED, "Encrypted token", "A signed token inside a JWE. Nobody on the way can read it."),
     (Accepts.SIGNED, "Signed token", "A JWT that the gateway checks by itself."),
     (Accepts.KEY, "API key", "Long-lived, in the header X-API-Key."),
+    (Accepts.CERTIFICATE, "Client certificate", "Mutual TLS: an application shows the certificate that it registered."),
     (Accepts.OPEN, "Open to anybody", "No credential is asked for. Choose it alone."),
 ]
 SOURCES = [("url", "From an address"), ("file", "From a file"), ("paste", "Paste it")]

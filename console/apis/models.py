@@ -42,6 +42,7 @@ class Accepts(StrEnum):
     SIGNED = "signed"
     ENCRYPTED = "encrypted"
     KEY = "key"
+    CERTIFICATE = "certificate"
     OPEN = "open"
 
 

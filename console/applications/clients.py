@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from ..apis.models import SERVING, Accepts, ApiVersion, Dpop
-from ..credentials.models import ApiKey, ClientKey, ClientSecret, Credential
+from ..credentials.models import ApiKey, ClientCertificate, ClientKey, ClientSecret, Credential
 from ..db import db
 from ..runtime import needs_database, remembered
 from .models import Application, Plan, ResourceServer, Subscription, SubscriptionState
@@ -163,6 +163,33 @@ def _read_key(digest: str) -> KnownKey:
     if key is None or owner is None:
         raise LookupError(digest)
     return KnownKey(key.jti, owner, Limits.of(key))
+
+
+@dataclass(frozen=True)
+class KnownCertificate:
+    """One that was not revoked; when it ends is asked each time."""
+
+    id: int
+    jti: str
+    client: Client
+    expires_at: datetime
+    used_at: datetime | None
+
+
+def known_certificate(digest: str) -> KnownCertificate | None:
+    try:
+        return remembered(("certificate", digest), lambda: _read_certificate(digest))
+    except LookupError:
+        return None
+
+
+def _read_certificate(digest: str) -> KnownCertificate:
+    query = select(ClientCertificate).where(ClientCertificate.digest == digest, ClientCertificate.revoked_at.is_(None))
+    found = db.session.scalars(query.options(joinedload(ClientCertificate.application))).first()
+    owner = client(found.application.client_id) if found is not None else None
+    if found is None or owner is None:
+        raise LookupError(digest)
+    return KnownCertificate(found.id, found.jti, owner, found.expires_at, found.used_at)
 
 
 def audience_of(version_id: int) -> str:

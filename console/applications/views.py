@@ -12,6 +12,7 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from ..accounts.models import Permission
 from ..accounts.queries import teams_of
+from ..credentials.certificates import certificates_of
 from ..credentials.client_keys import client_keys
 from ..credentials.queries import keys_of, secrets_of
 from ..credentials.rotation import LONGEST_TOKEN_S
@@ -92,6 +93,7 @@ def show(application_id: int) -> Response:
         "secrets": secrets_of(application),
         "keys": keys_of(application),
         "client_keys": client_keys(application),
+        "certificates": certificates_of(application),
         "tokens": tokens,
         "used": last_used(application.client_id, [t.jti for t in tokens], now() - LONGEST_LIFE) if tokens else {},
         "issuer": runtime().config.public_url,

@@ -81,6 +81,8 @@ class Action(StrEnum):
     CREDENTIAL_LEAKED = "credential.leaked"
     CLIENT_KEY_REGISTERED = "client_key.registered"
     CLIENT_KEY_REVOKED = "client_key.revoked"
+    CERTIFICATE_REGISTERED = "client_certificate.registered"
+    CERTIFICATE_REVOKED = "client_certificate.revoked"
     JWKS_URI_CHANGED = "jwks_uri.changed"
     SIGNING_KEY_ROTATED = "signing_key.rotated"
     SIGNING_KEY_RETIRED = "signing_key.retired"

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from ..db import db, now, unit_of_work
 from ..errors import Refused
 from ..runtime import needs_database, runtime
-from .models import ApiKey, ClientSecret
+from .models import ApiKey, ClientCertificate, ClientSecret
 
 USED_EVERY = timedelta(hours=1)
 MOST_NETWORKS = 20
@@ -44,7 +44,7 @@ def is_within(address: str, networks: tuple[str, ...]) -> bool:
     return any(ip in ipaddress.ip_network(network) for network in networks)
 
 
-def note_use(table: type[ApiKey] | type[ClientSecret], row_id: int, used_at: datetime | None) -> None:
+def note_use(table: type[ApiKey | ClientSecret | ClientCertificate], row_id: int, used_at: datetime | None) -> None:
     """To the hour, and never in the way of an answer."""
     place = (table.__tablename__, row_id)
     noted = runtime().memory.get(place) or used_at

@@ -13,7 +13,17 @@ from ..applications.models import Application
 from ..db import Model, now
 from .secrets import SealedValue
 
-__all__ = ["ApiKey", "ClientKey", "ClientSecret", "EncryptionKey", "KeyState", "SealedValue", "SigningKey", "Source"]
+__all__ = [
+    "ApiKey",
+    "ClientCertificate",
+    "ClientKey",
+    "ClientSecret",
+    "EncryptionKey",
+    "KeyState",
+    "SealedValue",
+    "SigningKey",
+    "Source",
+]
 
 
 class Credential:
@@ -81,6 +91,36 @@ class ClientKey(Model):
     created_at: Mapped[datetime] = mapped_column(default=now)
     revoked_at: Mapped[datetime | None]
     application: Mapped[Application] = relationship()
+
+
+ONE_GOOD = text("revoked_at IS NULL")
+
+
+class ClientCertificate(Model):
+    """A certificate that an application shows in the TLS handshake. Who signed it says nothing (RFC 8705 section 2.2)."""
+
+    __tablename__ = "client_certificate"
+    __table_args__ = (
+        Index("uq_client_certificate", "digest", unique=True, sqlite_where=ONE_GOOD, postgresql_where=ONE_GOOD),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    application_id: Mapped[int] = mapped_column(ForeignKey("application.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64))  # SHA-256 of its DER, hexadecimal; as x5t#S256 says it in base64url
+    subject: Mapped[str] = mapped_column(String(300))
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]  # to the hour
+    application: Mapped[Application] = relationship()
+
+    @property
+    def jti(self) -> str:
+        """As for `ApiKey`."""
+        return f"cert-{self.id}"
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at <= now()
 
 
 class KeyState(StrEnum):

@@ -11,10 +11,10 @@ from sqlalchemy.orm import joinedload
 from ..applications.models import Application
 from ..db import db, now
 from ..errors import NotFound
-from .models import ApiKey, ClientKey, ClientSecret, EncryptionKey, SigningKey
+from .models import ApiKey, ClientCertificate, ClientKey, ClientSecret, EncryptionKey, SigningKey
 
 WARN_AHEAD = timedelta(days=30)
-Owned = TypeVar("Owned", ClientSecret, ApiKey, ClientKey)
+Owned = TypeVar("Owned", ClientSecret, ApiKey, ClientKey, ClientCertificate)
 
 
 def secrets_of(application: Application) -> list[ClientSecret]:
@@ -67,6 +67,10 @@ def find_signing_key(kid: str) -> SigningKey:
 
 def find_client_key(application: Application, key_id: int) -> ClientKey:
     return _own(ClientKey, application, key_id, "public key")
+
+
+def find_certificate(application: Application, certificate_id: int) -> ClientCertificate:
+    return _own(ClientCertificate, application, certificate_id, "certificate")
 
 
 def in_trouble(team_ids: list[int] | None, size: int = 3) -> list[ClientSecret | ApiKey]:

@@ -88,7 +88,9 @@ class Console:
 
 
 class Agent:
-    def __init__(self, files: NodeFiles, host: str, port: int, ca_file: str | None = None) -> None:
+    def __init__(
+        self, files: NodeFiles, host: str, port: int, ca_file: str | None = None, tls: tuple[str, str] = ("", "")
+    ) -> None:
         me = json.loads(files.identity.read_text())
         self.files = files
         self.console = Console(me["console"], me["credential"], ca_file)
@@ -102,6 +104,7 @@ class Agent:
             files.xds,
             self.sockets / "admin",
             ca_file or SYSTEM_CAS,
+            *tls,
         )
         self.binary = envoy_binary()
         self.software = envoy_version(self.binary)
@@ -271,8 +274,9 @@ def say(text: str) -> None:
     print(f"node: {text}", flush=True)
 
 
-def run(home: Path, host: str, port: int, ca_file: str | None = None) -> int:
-    agent = Agent(NodeFiles(home), host, port, ca_file)
+def run(home: Path, host: str, port: int, ca_file: str | None = None, tls: tuple[str, str] = ("", "")) -> int:
+    """``tls``: files of a certificate chain and its private key; empty: plain HTTP."""
+    agent = Agent(NodeFiles(home), host, port, ca_file, tls)
     try:
         return agent.run()
     except KeyboardInterrupt:

@@ -32,7 +32,7 @@ from ..apis import openapi
 from ..apis.models import UNPUBLISHED, Accepts, ApiVersion, State
 from ..applications.models import Application, Plan, PlanState, Subscription, SubscriptionState
 from ..credentials.algorithms import HS256
-from ..credentials.models import ApiKey, EncryptionKey, KeyState, Source
+from ..credentials.models import ApiKey, ClientCertificate, EncryptionKey, KeyState, Source
 from ..credentials.rotation import LONGEST_TOKEN_S
 from ..credentials.signing import jwks, secret_jwk, shared_secrets
 from ..db import db, now
@@ -40,7 +40,7 @@ from ..runtime import generation, remembered, runtime
 from ..tokens.verify import revoked
 from . import quotas
 
-KINDS = {Accepts.SIGNED: "jws", Accepts.ENCRYPTED: "jwe", Accepts.KEY: "key"}
+KINDS = {Accepts.SIGNED: "jws", Accepts.ENCRYPTED: "jwe", Accepts.KEY: "key", Accepts.CERTIFICATE: "cert"}
 LONGEST_LIFETIME = timedelta(seconds=LONGEST_TOKEN_S)
 INTERNAL_LIFETIME = timedelta(minutes=5)  # of what stands for an API key behind the gateway
 
@@ -197,6 +197,8 @@ def _closures() -> dict[int, int]:
 
 
 def _revoked_keys() -> set[str]:
-    """Keys that a node may still remember as good."""
-    query = select(ApiKey).where(ApiKey.revoked_at > now() - 2 * INTERNAL_LIFETIME)
-    return {key.jti for key in db.session.scalars(query)}
+    """Keys and certificates that a node may still remember as good."""
+    since = now() - 2 * INTERNAL_LIFETIME
+    keys = db.session.scalars(select(ApiKey).where(ApiKey.revoked_at > since))
+    certificates = db.session.scalars(select(ClientCertificate).where(ClientCertificate.revoked_at > since))
+    return {key.jti for key in keys} | {certificate.jti for certificate in certificates}

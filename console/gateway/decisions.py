@@ -1,7 +1,7 @@
 """What the gateway asks about a credential it cannot judge by itself.
 
-An encrypted token is opened and handed back as the signed token inside it; an API key becomes a signed token that
-stands for it. Behind that the gateway checks every token alike, and remembers the answer for ``ttl_s``.
+An encrypted token is opened and handed back as the signed token inside it; an API key, or a certificate, becomes a signed
+token that stands for it. Behind that the gateway checks every token alike, and remembers the answer for ``ttl_s``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 
 from ..apis.models import Accepts, ApiVersion
-from ..applications.clients import KnownKey, audience_of, known_key
+from ..applications.clients import KnownKey, audience_of, client, known_certificate, known_key
 from ..credentials.limits import is_within, note_use
-from ..credentials.models import ApiKey
+from ..credentials.models import ApiKey, ClientCertificate
 from ..credentials.secrets import API_KEY, digest, well_formed
 from ..db import db, now
 from ..errors import Refused
@@ -129,6 +129,38 @@ def _exchange(key: KnownKey, audience: str) -> Decision:
     )
     left = (limits.expires_at - now()).total_seconds() if limits.expires_at else REMEMBER_S
     return Decision(token.text, max(0, min(REMEMBER_S, int(left))), is_for_address=bool(limits.networks))
+
+
+def exchange_certificate(digest: str, audience: str) -> Decision:
+    """A signed token that stands for the certificate with which a caller opened the connection. ``digest``: SHA-256 of its
+    DER, hexadecimal; the node tells it of a handshake in which the caller proved to have the private key."""
+    found = known_certificate(digest.lower())
+    if found is None:
+        raise _bad_certificate("No application here has registered this certificate, or it was revoked.")
+    left = (found.expires_at - now()).total_seconds()
+    if left <= 0:
+        raise _bad_certificate(f"The certificate expired on {found.expires_at:%d %B %Y}. Register a new one.")
+    grant = found.client.grant_for(audience)
+    if grant is None or Accepts.CERTIFICATE not in grant.accepts:
+        message = (
+            "The application of this certificate has no approved subscription to this API. Subscribe in the catalog."
+        )
+        raise CredentialRefused(403, "subscription_missing", "No subscription", message)
+    note_use(ClientCertificate, found.id, found.used_at)
+    token = issue_token(
+        client_id=found.client.client_id,
+        audience=audience,
+        scope=" ".join(grant.scopes),
+        lifetime_s=INTERNAL_S,
+        profile=profile_of(grant, encrypted=False),
+        jti=found.jti,
+        plan=grant.plan,
+    )
+    return Decision(token.text, max(0, min(REMEMBER_S, int(left))))
+
+
+def _bad_certificate(message: str) -> CredentialRefused:
+    return CredentialRefused(401, "invalid_certificate", "The client certificate is not good", message)
 
 
 def _bad_key(message: str) -> CredentialRefused:

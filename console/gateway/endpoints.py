@@ -17,7 +17,7 @@ from ..web.machine import Answer, Asked, Route, json_answer, problem_answer
 from ..web.metrics import DECISIONS
 from .actions import enrol_with_code, note_seen, report
 from .bundle import bundle, digest
-from .decisions import CredentialRefused, Decision, check_bound, exchange_key, unwrap
+from .decisions import CredentialRefused, Decision, check_bound, exchange_certificate, exchange_key, unwrap
 from .models import Node
 from .queries import node_by_credential
 
@@ -129,6 +129,16 @@ def post_key(asked: Asked) -> Answer:
         return _refused("key", refused.status, refused.reason, refused.title, refused.message)
 
 
+def post_certificate(asked: Asked) -> Answer:
+    if node_by_credential(asked.bearer, serving=True) is None:
+        return _wrong_node()
+    digest, audience = asked.body().decode("ascii", "replace"), asked.header("X-Gatewright-Audience")
+    try:
+        return _decided("cert", exchange_certificate(digest, audience))
+    except CredentialRefused as refused:
+        return _refused("cert", refused.status, refused.reason, refused.title, refused.message)
+
+
 def _wrong_node() -> Answer:
     # not 401: the gateway would hand that on to the caller, whose credential may be perfectly good
     return problem_answer(503, "Service Unavailable", "This gateway node is not enrolled here any more.")
@@ -195,5 +205,6 @@ ROUTES = [
     Route("POST", "/gateway/report", "node", post_report),
     Route("POST", "/gateway/unwrap", "node", post_unwrap),  # not from memory: it looks for news first
     Route("POST", "/gateway/key", "node", post_key, memory=True),
+    Route("POST", "/gateway/certificate", "node", post_certificate, memory=True),
     Route("POST", "/gateway/bound", "node", post_bound),
 ]

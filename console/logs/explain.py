@@ -31,24 +31,27 @@ REASONS = {
     "proof_missing": "The token is bound to a key, and was sent without a proof of it.",
     "malformed_proof": "The DPoP proof was missing or malformed.",
     "invalid_dpop_proof": "The DPoP proof was not good for this call.",
+    "certificate_missing": "No client certificate was shown, and this API takes nothing else.",
+    "invalid_certificate": "The client certificate was unknown, expired or revoked.",
     "rate_limited": "The application called more often than its plan allows.",
     "quota_exhausted": "The application had made all calls that its plan allows.",
     "network_refused": "The API key may not be used from that network.",
     "console_unavailable": "The console, which opens encrypted tokens and checks API keys, did not answer.",
 }
 CREDENTIALS = {"jwe": "Encrypted token", "jws": "Signed token", "key": "API key", "dpop": "DPoP-bound token"}
+CREDENTIALS["cert"] = "Client certificate"
 
 
 # in the order in which a gateway asks, with the reasons that each of them gives
 CHECKS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("Credential shown", frozenset({"Jwt_is_missing"})),
+    ("Credential shown", frozenset({"Jwt_is_missing", "certificate_missing"})),
     ("Kind that is taken", frozenset({
         "encryption_required", "signed_token_refused", "key_refused", "encrypted_token_refused", "dpop_refused",
         "credential_refused",
     })),
     ("Well-formed", frozenset({"malformed_token", "malformed_key", "disguised_path"})),
     ("Known and unaltered", frozenset({
-        "invalid_token", "invalid_key", "Jwt_verification_fails", "Jwt_issuer_is_not_configured", "network_refused",
+        "invalid_token", "invalid_key", "invalid_certificate", "Jwt_verification_fails", "Jwt_issuer_is_not_configured", "network_refused",
         "Jwks_doesn't_have_key_to_match_kid_or_alg_from_Jwt", "console_unavailable",
     })),
     ("Within its time", frozenset({"Jwt_is_expired", "Jwt_not_yet_valid"})),

@@ -94,7 +94,7 @@ def _is_here(endpoint: str, here: str) -> bool:
         return endpoint == request.endpoint
     families = {
         "apis": ("apis", "lifecycle", "version_keys"),
-        "applications": ("applications", "tokens", "credentials", "client_keys"),
+        "applications": ("applications", "tokens", "credentials", "client_keys", "certificates"),
         "logs": ("logs", "rejected"),
     }
     return here in families.get(domain, (domain,))

@@ -37,6 +37,8 @@ class Place:
     directory: Path
     admin_socket: Path
     ca_file: str = SYSTEM_CAS
+    tls_cert: str = ""  # files; empty: plain HTTP
+    tls_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def render(bundle: dict[str, Any], place: Place) -> Rendered:
         "gatewright",
         script("bodies") if any(v.body_bytes for v in versions) else "",
         rate_limits=limits_filter(versions),
+        tls=(place.tls_cert, place.tls_key) if place.tls_cert else None,
     )
     table = routes(versions, bundle["revoked"])
     backends, token = clusters(versions, place.ca_file), secret(place.credential)

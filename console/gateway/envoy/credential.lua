@@ -1,11 +1,11 @@
--- Credentials of a request: 'jws' goes on as it is, a JWE or an API key is exchanged at the console for the
--- signed token inside it. Behind this filter jwt_authn checks every token alike.
+-- Credentials of a request: 'jws' goes on as it is, a JWE, an API key or the caller's certificate is exchanged at the
+-- console for the signed token inside it, or that stands for it. Behind this filter jwt_authn checks every token alike.
 --
 -- A DPoP-bound token (RFC 9449) is judged by the console for each call, because each proof is good once.
 --
--- Per route: LuaPerRoute.filter_context = {audience = "...", accepts = "jws jwe key", dpop = "off|optional|required",
+-- Per route: LuaPerRoute.filter_context = {audience = "...", accepts = "jws jwe key cert", dpop = "off|optional|required",
 -- closures = how often an encryption key of this API was revoked: what was remembered under another number is void}
--- Dynamic metadata set: gatewright.credential = jws | jwe | key | dpop, gatewright.reason when this filter refuses,
+-- Dynamic metadata set: gatewright.credential = jws | jwe | key | cert | dpop, gatewright.reason when this filter refuses,
 -- gatewright.keeps = what the backend gets as Authorization, where only the API can open it.
 -- A script error lets the request go on: then Authorization holds no signed token or `credential` is not set,
 -- and jwt_authn or the rbac filter `access` refuse it.
@@ -16,7 +16,7 @@ local BAD_TTL = 2                       -- seconds a refusal is remembered
 local MAX_TOKEN, MAX_KEY, MAX_PROOF = 16384, 256, 4096   -- characters
 local TIMEOUT = 5000                    -- ms for one call of the console
 local CLUSTER = "console_decisions"
-local ASKED = {jwe = "Encrypted tokens are opened", key = "API keys are checked", dpop = "DPoP proofs are checked"}
+local ASKED = {jwe = "Encrypted tokens are opened", key = "API keys are checked", cert = "Certificates are checked", dpop = "DPoP proofs are checked"}
 
 -- A cache of two generations: when the young one is full the old one is dropped.
 local function generations(limit)
@@ -130,6 +130,18 @@ local function exchange(h, kind, path, cache_key, secret, audience, sent, once)
   h:headers():replace("authorization", e.signed)
 end
 
+-- The certificate that the caller showed in the TLS handshake, by which it also proved to have the private key.
+local function certified(h, accepts, audience)
+  local tls = h:streamInfo():downstreamSslConnection()
+  local shown = tls ~= nil and tls:peerCertificatePresented() and tls:sha256PeerCertificateDigest() or ""
+  if #shown == 64 then                                        -- no API key holds a colon
+    return exchange(h, "cert", "/gateway/certificate", audience .. "\ncert:" .. shown, shown, audience, "")
+  end
+  if accepts == "cert" then
+    return invalid(h, "certificate_missing", "A client certificate is needed", "Connect with the certificate that the application registered (mutual TLS).")
+  end
+end
+
 -- Authorization: DPoP <token>, and a proof in the header DPoP.
 local function bound(h, token, proof, proofs, context, audience)
   note(h, "credential", "dpop")
@@ -166,7 +178,10 @@ function envoy_on_request(h)
   local a = headers:get("authorization")
 
   if a == nil then
-    if key == nil then return end                             -- jwt_authn: token is missing
+    if key == nil then                                        -- without a certificate jwt_authn says: token is missing
+      if accepts:find("cert", 1, true) then return certified(h, accepts, audience) end
+      return
+    end
     if not accepts:find("key", 1, true) then
       return invalid(h, "key_refused", "This API does not take API keys", "Send an access token in the Authorization header instead of an API key.")
     end

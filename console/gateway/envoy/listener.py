@@ -133,6 +133,20 @@ def _provider(issuer: str, jwks: Json) -> Json:
     }
 
 
+def _tls(certificate: str, key: str) -> Json:
+    """Whoever has a certificate may show it. Nobody's word is taken for it: that its caller has the private key is proven
+    by TLS, and whose it is the console knows (RFC 8705 section 2.2)."""
+    chain = {"certificate_chain": {"filename": certificate}, "private_key": {"filename": key}}
+    context = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_certificates": [chain],
+        "validation_context": {"trust_chain_verification": "ACCEPT_UNTRUSTED"},
+    }
+    kind = T + "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+    return {"name": "envoy.transport_sockets.tls", "typed_config": {"@type": kind, "common_tls_context": context}}
+
+
 def listener(
     node: str,
     host: str,
@@ -145,10 +159,12 @@ def listener(
     body_script: str = "",
     trusted_hops: int = 0,
     rate_limits: Json | None = None,
+    tls: tuple[str, str] | None = None,
 ) -> Json:
     """``key_sets``: JWK Sets by the name of the requirement that asks for a token signed with one of them.
 
-    ``body_script``: of the filter that keeps bodies; empty where no API does.
+    ``body_script``: of the filter that keeps bodies; empty where no API does. ``tls``: files of a certificate chain and its
+    private key.
     """
     strip: list[Json] = [{"remove": h} for h in (*IDENTITY_HEADERS, *OVERRIDES)]
     strip.append({"remove_on_match": {"key_matcher": {"prefix": "x-gatewright-", "ignore_case": True}}})
@@ -208,6 +224,9 @@ def listener(
         "address": {"socket_address": {"address": host, "port_value": port}},
         "per_connection_buffer_limit_bytes": 1048576,
         "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": hcm}]}
+            {
+                "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": hcm}],
+                **({"transport_socket": _tls(*tls)} if tls else {}),
+            }
         ],
     }

@@ -165,7 +165,7 @@ def local_replies(realm: str) -> Json:
                 "signed_token_refused",
                 rbac("signed_token_refused"),
                 "This API does not take signed tokens",
-                "This API does not take plain access tokens. Send an API key in the header x-api-key.",
+                "This API does not take plain access tokens. Send an API key, or a certificate, as its page says.",
             ),
             token(
                 "credential_refused",

@@ -89,7 +89,7 @@ def _protection(v: Version) -> Json:
     access["proof_missing"] = _policy(_all(bound, {"not_id": by_proof}))  # a bound token sent as Bearer
     per_filter: Json = {JWT: {"@type": HTTP + "jwt_authn.v3.PerRouteConfig", "requirement_name": v.requirement}}
     if v.dpop == "required":
-        access["dpop_required"] = _policy({"not_id": _any(by_proof, _credential("key"))})
+        access["dpop_required"] = _policy({"not_id": _any(by_proof, _credential("key"), _credential("cert"))})
     if v.asks:
         kinds = _any(*(_credential(k) for k in sorted(v.accepts | {"dpop"})))
         access[credential_reason(v.accepts)] = _policy({"not_id": kinds})
