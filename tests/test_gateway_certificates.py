@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from enforced import Served, listening, serving
 from flask import Flask
 from profiled import Echo, answering
-from programs import Reply, wait_until
+from programs import Reply, installation, wait_until
 from sqlalchemy import select
 
 from console.accounts.models import Person
@@ -195,3 +196,17 @@ class TestRegistering:
             row = register_certificate(db.session.scalars(select(Application)).one(), parse_certificate(pem), by=bob)
             revoke_certificate(row, by=bob)
             register_certificate(db.session.scalars(select(Application)).one(), parse_certificate(pem), by=bob)
+
+
+def test_up_serves_the_gateway_with_a_certificate_by_settings(tmp_path: Path) -> None:
+    server, shop = make(tmp_path, "server"), make(tmp_path, "shop")
+    tls = {"GATEWRIGHT_GATEWAY_TLS_CERT": str(server.certificate), "GATEWRIGHT_GATEWAY_TLS_KEY": str(server.key)}
+    with installation(tmp_path / "home", **tls) as me:
+        assert me.gateway.replace("http:", "https:") in me.said()
+        context = ssl.create_default_context(cafile=str(server.certificate))
+        context.check_hostname = False
+        context.load_cert_chain(shop.certificate, shop.key)
+        with urllib.request.urlopen(
+            me.gateway.replace("http:", "https:") + "/__gatewright/health", context=context
+        ) as found:
+            assert found.status == 200

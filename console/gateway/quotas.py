@@ -20,7 +20,7 @@ from ..runtime import changed, runtime
 from .models import ExhaustedQuota
 
 REFUSED = 4  # the class of their statuses
-COUNT_AGAIN_S = 300  # hours that are over: late records still come to them
+COUNT_AGAIN_S = 1800  # hours that are over: late records still come to them
 Pair = tuple[int, str]  # the number of an API version, a client id
 Period = Literal["day", "month"]
 Limits = dict[Pair, tuple[int, Period]]
@@ -58,7 +58,7 @@ def refilled_at(period: Period, moment: datetime) -> datetime:
 
 
 def _counted(period: Period, moment: datetime) -> Counter[Pair]:
-    """What is over is remembered for some minutes: only the last hours are counted each time."""
+    """What is over is remembered for a while: only the last two hours are counted each time."""
     first, this = (int(at.timestamp()) // 3600 for at in (begun_at(period, moment), moment))
     settled = max(first, this - 1)
     return _over(period, Span(first, settled)) + _sums(Span(settled, this + 1))
@@ -79,15 +79,19 @@ class _Over(NamedTuple):
 
 
 def _sums(span: Span) -> Counter[Pair]:
+    """Day by day: all of a month at once would take longer than a question may."""
     found: Counter[Pair] = Counter()
-    if span.first >= span.end:
-        return found
+    for day in range(span.first // 24, -(-span.end // 24)):
+        _add(found, Span(max(span.first, day * 24), min(span.end, day * 24 + 24)))
+    return found
+
+
+def _add(found: Counter[Pair], span: Span) -> None:
     with runtime().logs.reading() as connection:
         t = during(caller, span, closed_days(connection, span), {"version_id", "client_id"})
         query = select(t.c.version_id, t.c.client_id, func.sum(t.c.requests)).where(t.c.status_class != REFUSED)
         for version_id, client_id, requests in connection.execute(query.group_by(t.c.version_id, t.c.client_id)):
-            found[version_id, client_id] = int(requests)
-    return found
+            found[version_id, client_id] += int(requests)
 
 
 def look() -> dict[Pair, datetime]:
