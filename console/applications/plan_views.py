@@ -27,7 +27,7 @@ KINDS = {
     "signed": "Signed token",
     "key": "API key",
     "open": "No credential",
-    "mtls": "Client certificate",
+    "certificate": "Client certificate",
 }
 RATES = [(1, "a second"), (60, "a minute"), (3600, "an hour"), (86400, "a day")]
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from ..apis.models import Accepts, ApiVersion
-from ..applications.clients import KnownKey, audience_of, client, known_certificate, known_key
+from ..applications.clients import KnownKey, audience_of, known_certificate, known_key
 from ..credentials.limits import is_within, note_use
 from ..credentials.models import ApiKey, ClientCertificate
 from ..credentials.secrets import API_KEY, digest, well_formed

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import delete, func, select
 
+from ..applications.models import Application, Plan, Subscription, SubscriptionState
 from ..db import db, now
 from ..logs.days import Span, closed_days, during
 from ..logs.sums import caller
@@ -28,7 +29,14 @@ Limits = dict[Pair, tuple[int, Period]]
 
 def limits() -> Limits:
     """So many calls in a day or a month: of every active subscription whose plan has a quota."""
-    return {}
+    query = (
+        select(Subscription.version_id, Application.client_id, Plan.quota_requests, Plan.quota_period)
+        .join(Plan, Subscription.plan_id == Plan.id)
+        .join(Application, Subscription.application_id == Application.id)
+        .where(Subscription.state == SubscriptionState.ACTIVE, Plan.quota_requests.is_not(None))
+    )
+    rows = db.session.execute(query)
+    return {(row[0], row[1]): (row[2] or 0, "day" if row[3] == "day" else "month") for row in rows}
 
 
 def used(limits: Limits, moment: datetime) -> dict[Pair, int]:
