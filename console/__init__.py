@@ -36,7 +36,7 @@ def create_app(config: Config | None = None) -> Flask:
     from .logs.store import Store
     from .logs.writer import Writer
     from .runtime import Runtime
-    from .web import access, charts, errors, filters, htmx, logging, pages, proxies, requests, zones
+    from .web import access, charts, code, errors, filters, htmx, logging, markdown, pages, proxies, requests, zones
     from .web.machine import Front
 
     config = config or settings.load()
@@ -60,7 +60,7 @@ def create_app(config: Config | None = None) -> Flask:
     with app.app_context():
         prepare_engine(db.engine)
     Migrate(app, db, directory=str(resource("migrations")))
-    for part in (requests, access, errors, filters, zones, htmx, pages, charts):
+    for part in (requests, access, errors, filters, zones, htmx, pages, charts, markdown, code):
         part.install(app)
     _register(app)
     static = WhiteNoise(app.wsgi_app, root=str(resource("static")), prefix="static/", max_age=3600)
@@ -84,7 +84,6 @@ def _register(app: Flask) -> None:
     from .accounts import views as accounts
     from .alerts import views as alerts
     from .apis import (
-        catalog,
         lifecycle,
         lint_views,
         review_views,
@@ -97,6 +96,8 @@ def _register(app: Flask) -> None:
     from .applications import approvals, plan_views, subscription_views
     from .applications import views as applications
     from .audit import views as audit
+    from .catalog import reference_views, try_views
+    from .catalog import views as catalog
     from .credentials import certificate_views, client_key_views, keyring, leaks, version_keys
     from .credentials import views as credentials
     from .gateway import views as gateway
@@ -109,7 +110,7 @@ def _register(app: Flask) -> None:
 
     for module in (
         home, accounts, registration_views, people, profile, apis, lifecycle, sunset_views, switch_views,
-        review_views, revision_views, catalog, applications, approvals, plan_views, subscription_views,
+        review_views, revision_views, catalog, reference_views, try_views, applications, approvals, plan_views, subscription_views,
         credentials, keyring, client_key_views, certificate_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics,
         rejected, exports, tail, why_views, alerts, audit, lint_views, usage_views,
     ):  # fmt: skip

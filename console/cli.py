@@ -118,6 +118,27 @@ def db_upgrade() -> None:
 
 
 @cli.group()
+def catalog() -> None:
+    """The catalog of APIs."""
+
+
+@catalog.command("rebuild")
+def catalog_rebuild() -> None:
+    """Make the words that the catalog is searched by anew."""
+    from .catalog.indexing import forget_all, index_all
+    from .db import unit_of_work
+    from .install import upgrade_databases
+
+    app = _app()
+    upgrade_databases(app)
+    with app.app_context():
+        with unit_of_work():
+            forget_all()
+        index_all()
+    click.echo("The catalog is indexed.")
+
+
+@cli.group()
 def admin() -> None:
     """Admins."""
 

@@ -13,6 +13,7 @@ from . import resource
 from .accounts.actions import create_admin, make_setup_link
 from .accounts.queries import has_people
 from .audit.checkpoints import KEY as AUDIT_CHECKPOINTS
+from .catalog.indexing import index_all
 from .credentials.secrets import sealed
 from .credentials.signing import ensure_signing_keys
 from .db import db, unit_of_work
@@ -79,6 +80,7 @@ def prepare(app: Flask) -> Prepared:
             ensure_signing_keys()
         with unit_of_work():
             _enrol_local_node()
+        index_all()  # whatever was published before there was an index
         with unit_of_work():
             return Prepared(_first_admin())
 

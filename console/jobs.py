@@ -47,6 +47,7 @@ def jobs() -> tuple[Job, ...]:
     from .apis import sunset
     from .applications import actions as applications
     from .audit import checkpoints
+    from .catalog import indexing
     from .credentials import upkeep as credentials
     from .gateway import quotas
     from .logs import upkeep as logs
@@ -69,6 +70,7 @@ def jobs() -> tuple[Job, ...]:
         Job("send_letters", timedelta(seconds=5), outbox.note_sent, outbox.send_due),
         Job("count_quotas", timedelta(seconds=5), quotas.note, quotas.look),
         Job("sweep_tokens", 10 * minute, tokens.sweep),
+        Job("index_catalog", minute, indexing.keep_up),
     )
 
 

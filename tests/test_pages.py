@@ -59,7 +59,9 @@ def places(app: Flask, cast: Cast, world: World, node: str, monkeypatch: pytest.
         "key_id": 1,
         "revision": 1,
         "team_id": 1,
-        "name": "standard",
+        "plan_name": "standard",
+        "anchor": "post-orders",
+        "name": "Order",
         "subscription_id": 1,
     }
 

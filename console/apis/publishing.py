@@ -8,6 +8,7 @@ from ..accounts.models import Person
 from ..applications.plans import ensure_plan, restore_plans, snapshot
 from ..audit.actions import record
 from ..audit.models import Action
+from ..catalog.indexing import index_version
 from ..credentials.algorithms import HS256
 from ..credentials.encryption import ensure_encryption_key
 from ..credentials.signing import end_shared_secrets, ensure_shared_secret
@@ -62,6 +63,7 @@ def _serve(version: ApiVersion, work: Working, *, by: Person, note: str) -> Revi
     version.generation = changed()
     revision = _revision(version, work, note, by=by)
     record(Action.VERSION_PUBLISHED, version, by=by, changes=changes | {"revision": version.revision})
+    index_version(version)
     return revision
 
 

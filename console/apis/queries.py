@@ -46,18 +46,6 @@ def newest_version(slug: str) -> ApiVersion:
     return version
 
 
-def catalog(*, after: int = 0, search: str = "", size: int = PAGE) -> list[ApiVersion]:
-    """Versions that may be subscribed to or are still being served, by API name."""
-    query = _versions().where(ApiVersion.state.in_(VISIBLE)).order_by(ApiVersion.id).limit(size + 1)
-    if after:
-        query = query.where(ApiVersion.id > after)
-    if search:
-        query = query.where(
-            Api.name.icontains(search, autoescape=True) | Api.summary.icontains(search, autoescape=True)
-        )
-    return list(db.session.scalars(query))
-
-
 def find_in_catalog(slug: str, number: str, *, by: Person) -> ApiVersion:
     """A version that this person may read about: drafts only for those who read APIs."""
     version = find_version(slug, number)

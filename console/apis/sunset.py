@@ -12,6 +12,7 @@ from sqlalchemy.orm import contains_eager
 from ..accounts.models import Person
 from ..audit.actions import record
 from ..audit.models import Action
+from ..catalog.indexing import index_version
 from ..db import db, now, serialise
 from ..errors import Refused
 from ..logs.traffic import Traffic, traffic
@@ -45,6 +46,7 @@ def deprecate_version(
     changes: dict[str, Any] = {"state": [before["state"], version.state], "sunset_at": [before["sunset_at"], sunset_at]}
     changes |= {"successor": successor.name if successor else None, "told": tell_of_sunset(version, 0)}
     record(Action.VERSION_DEPRECATED, version, by=by, changes=changes)
+    index_version(version)
 
 
 def undeprecate_version(version: ApiVersion, reason: str, *, by: Person) -> None:
@@ -67,6 +69,7 @@ def undeprecate_version(version: ApiVersion, reason: str, *, by: Person) -> None
     )
     changes = {"state": [State.DEPRECATED, State.PUBLISHED], "reason": reason.strip()[:500], "told": told}
     record(Action.VERSION_UNDEPRECATED, version, by=by, changes=changes)
+    index_version(version)
 
 
 def retire_version(version: ApiVersion, *, by: Person | None, reason: str = "") -> None:
@@ -92,6 +95,7 @@ def retire_version(version: ApiVersion, *, by: Person | None, reason: str = "") 
     told = write_to(people_behind(callers_of(version)), f"{version.name} has ended", _ended(version))
     changes = {"state": [before, State.RETIRED], "calls": calls.requests, "told": told}
     record(Action.VERSION_RETIRED, version, by=by, changes=changes | ({"reason": reason} if reason else {}))
+    index_version(version)
 
 
 def recent_calls(version: ApiVersion) -> Traffic:

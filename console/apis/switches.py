@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..accounts.models import Person
 from ..audit.actions import record
 from ..audit.models import Action
+from ..catalog.indexing import index_version
 from ..db import db, now, serialise
 from ..errors import Refused
 from ..runtime import changed
@@ -23,6 +24,7 @@ def block_version(version: ApiVersion, reason: str, *, by: Person) -> None:
     version.blocked_at, version.block_reason = now(), reason.strip()[:500]
     version.generation = changed()
     record(Action.VERSION_BLOCKED, version, by=by, changes={"state": [before, State.BLOCKED], "reason": reason[:500]})
+    index_version(version)
 
 
 def unblock_version(version: ApiVersion, *, by: Person) -> None:
@@ -33,6 +35,7 @@ def unblock_version(version: ApiVersion, *, by: Person) -> None:
     version.blocked_at, version.block_reason, version.state_before_block = None, "", ""
     version.generation = changed()
     record(Action.VERSION_UNBLOCKED, version, by=by, changes={"state": [State.BLOCKED, version.state]})
+    index_version(version)
 
 
 def stop_version(version: ApiVersion, reason: str, *, by: Person) -> None:

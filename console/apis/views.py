@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from ..accounts.models import Permission
 from ..accounts.queries import teams_of
 from ..applications.queries import subscribers
+from ..catalog.documents import document_of, outline_of
 from ..db import release
 from ..errors import Refused
 from ..gateway.queries import nodes
@@ -19,7 +20,7 @@ from ..web.access import me, requires
 from ..web.filters import plural
 from ..web.forms import sent_twice
 from ..web.htmx import render
-from . import actions, queries, reference
+from . import actions, queries
 from .fetch import fetch_document
 from .forms import ACCEPTS, ChoicesForm, ImportForm, LogDaysForm
 from .models import Api, ApiVersion, State
@@ -161,7 +162,8 @@ def convergence(slug: str, number: str) -> Response:
 @requires(P.READ_APIS)
 def document(slug: str, number: str) -> Response:
     version = queries.find_version(slug, number)
-    return render("apis/document.html", version=version, reference=reference.build(version.document), full=False)
+    info = document_of(version).get("info") or {}
+    return render("apis/document.html", version=version, outline=outline_of(version), info=info)
 
 
 @blueprint.get("/apis/<slug>/<number>/source")

@@ -118,19 +118,19 @@ def create(slug: str, number: str) -> Response:
     return redirect(url_for("plans.index", slug=slug, number=number))
 
 
-@blueprint.get("/apis/<slug>/<number>/plans/<name>")
+@blueprint.get("/apis/<slug>/<number>/plans/<plan_name>")
 @requires(P.MANAGE_APIS)
-def change_form(slug: str, number: str, name: str) -> Response:
+def change_form(slug: str, number: str, plan_name: str) -> Response:
     version = find_version(slug, number)
-    plan = plans.find_plan(version, name)
+    plan = plans.find_plan(version, plan_name)
     return _page(version, _form(version, plan=plan), plan)
 
 
-@blueprint.post("/apis/<slug>/<number>/plans/<name>")
+@blueprint.post("/apis/<slug>/<number>/plans/<plan_name>")
 @requires(P.MANAGE_APIS)
-def change(slug: str, number: str, name: str) -> Response:
+def change(slug: str, number: str, plan_name: str) -> Response:
     version = find_version(slug, number)
-    plan, form = plans.find_plan(version, name), _form(version, request.form)
+    plan, form = plans.find_plan(version, plan_name), _form(version, request.form)
     if form.validate():
         form.attempt(plans.change_plan, plan, form.terms, by=me())
     if form.errors:
@@ -139,28 +139,28 @@ def change(slug: str, number: str, name: str) -> Response:
     return redirect(url_for("plans.index", slug=slug, number=number))
 
 
-@blueprint.post("/apis/<slug>/<number>/plans/<name>/publish")
+@blueprint.post("/apis/<slug>/<number>/plans/<plan_name>/publish")
 @requires(P.MANAGE_APIS)
-def publish(slug: str, number: str, name: str) -> Response:
-    plan = plans.find_plan(find_version(slug, number), name)
+def publish(slug: str, number: str, plan_name: str) -> Response:
+    plan = plans.find_plan(find_version(slug, number), plan_name)
     plans.publish_plan(plan, by=me())
     flash(f"Developers can choose {plan.title} now.", "ok")
     return redirect(url_for("plans.index", slug=slug, number=number))
 
 
-@blueprint.post("/apis/<slug>/<number>/plans/<name>/deprecate")
+@blueprint.post("/apis/<slug>/<number>/plans/<plan_name>/deprecate")
 @requires(P.MANAGE_APIS)
-def deprecate(slug: str, number: str, name: str) -> Response:
-    plan = plans.find_plan(find_version(slug, number), name)
+def deprecate(slug: str, number: str, plan_name: str) -> Response:
+    plan = plans.find_plan(find_version(slug, number), plan_name)
     plans.deprecate_plan(plan, by=me())
     flash(f"{plan.title} takes no new subscriptions; those that it has go on.", "ok")
     return redirect(url_for("plans.index", slug=slug, number=number))
 
 
-@blueprint.post("/apis/<slug>/<number>/plans/<name>/close")
+@blueprint.post("/apis/<slug>/<number>/plans/<plan_name>/close")
 @requires(P.MANAGE_APIS)
-def close(slug: str, number: str, name: str) -> Response:
-    plan = plans.find_plan(find_version(slug, number), name)
+def close(slug: str, number: str, plan_name: str) -> Response:
+    plan = plans.find_plan(find_version(slug, number), plan_name)
     ended = plans.close_plan(plan, by=me())
     flash(f"{plan.title} is closed, and {ended} subscription{'s' if ended != 1 else ''} with it.", "ok")
     return redirect(url_for("plans.index", slug=slug, number=number))

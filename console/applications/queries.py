@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
-from ..accounts.models import Permission, Person
+from ..accounts.models import Membership, Permission, Person
 from ..apis.models import Api, ApiVersion
 from ..db import db
 from ..errors import NotFound
@@ -39,6 +39,22 @@ def own_applications(person: Person) -> list[Application]:
     """Those of her teams: what she may act for, whatever she may read."""
     query = select(Application).where(Application.team_id.in_(person.team_ids)).order_by(Application.name).limit(200)
     return list(db.session.scalars(query.options(joinedload(Application.team), *_with_versions())))
+
+
+def own_subscribers(person: Person, version_id: int) -> list[Application]:
+    """Those of her teams with an active subscription to the version."""
+    query = select(Application).where(Application.team_id.in_(person.team_ids)).order_by(Application.name).limit(200)
+    active = (Subscription.version_id == version_id, Subscription.state == SubscriptionState.ACTIVE)
+    query = query.join(Application.subscriptions).where(*active)
+    return list(db.session.scalars(query.options(contains_eager(Application.subscriptions))).unique())
+
+
+def subscribed_versions(person: Person) -> frozenset[int]:
+    """What the applications of her teams may call, as numbers of versions."""
+    query = select(Subscription.version_id).join(Subscription.application)
+    query = query.join(Membership, Membership.team_id == Application.team_id).where(Membership.person_id == person.id)
+    query = query.where(Subscription.state == SubscriptionState.ACTIVE).distinct().limit(5_000)
+    return frozenset(db.session.scalars(query))
 
 
 def find_application(application_id: int, *, by: Person) -> Application:

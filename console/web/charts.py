@@ -23,6 +23,7 @@ def install(app: Flask) -> None:
     app.add_template_global(stacked)
     app.add_template_global(strip)
     app.add_template_global(share_bar)
+    app.add_template_global(ring)
 
 
 def bars(
@@ -175,3 +176,13 @@ def share_bar(part: float, whole: float, kind: str = "f-info") -> Markup:
         '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="f-track" width="100" height="6"/><rect class="{}" width="{:.1f}" height="6"/></svg>'
     ).format(kind, width)
+
+
+def ring(score: int, tone: str) -> Markup:
+    """A score of 0 to 100 as a ring that begins at the top; ``tone``: ok, warn or bad."""
+    return Markup(
+        '<svg class="score-ring" viewBox="0 0 96 96" role="img" aria-label="Score {} of 100">'
+        '<circle class="score-t" cx="48" cy="48" r="42"/><circle class="score-v t-{}" cx="48" cy="48" r="42" pathLength="100"'
+        ' stroke-dasharray="{} 100" transform="rotate(-90 48 48)"/>'
+        '<text class="score-d" x="48" y="57" text-anchor="middle">{}</text></svg>'
+    ).format(score, tone, score, score)

@@ -112,7 +112,12 @@ def ticks(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts))
 
 
+def without(parameters: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The others of them that say something."""
+    return {key: value for key, value in parameters.items() if key != name and value}
+
+
 def install(app: Flask) -> None:
     app.add_template_global(moment_of)
-    for function in (ago, day, clock, exact, figure, share, spaced, ms, size, plural, distance, query, ticks):
+    for function in (ago, day, clock, exact, figure, share, spaced, ms, size, plural, distance, query, ticks, without):
         app.add_template_filter(function)

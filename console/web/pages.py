@@ -95,6 +95,7 @@ def _is_here(endpoint: str, here: str) -> bool:
     families = {
         "apis": ("apis", "lifecycle", "version_keys"),
         "applications": ("applications", "tokens", "credentials", "client_keys", "certificates"),
+        "catalog": ("catalog", "reference", "trying"),
         "logs": ("logs", "rejected"),
     }
     return here in families.get(domain, (domain,))

@@ -8,7 +8,21 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import decoding, diffing, gateway, history, ingest, introspection, linting, logs, pages, start, tokens, verifier
+from . import (
+    catalog,
+    decoding,
+    diffing,
+    gateway,
+    history,
+    ingest,
+    introspection,
+    linting,
+    logs,
+    pages,
+    start,
+    tokens,
+    verifier,
+)
 from .options import CHECKOUT, Options, Skipped
 from .report import Report
 
@@ -25,6 +39,7 @@ BENCHES: dict[str, Callable[[Options], Report]] = {
     "pages": pages.run,
     "history": history.run,
     "linting": linting.run,
+    "catalog": catalog.run,
 }
 
 

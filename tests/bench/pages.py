@@ -73,6 +73,7 @@ def filled(where: Installation) -> Iterator[Flask]:
 def add_apis(count: int) -> None:
     from console.accounts.models import Team
     from console.apis.models import Api, ApiVersion, State
+    from console.catalog.indexing import index_all
     from console.db import db, now, unit_of_work
 
     with unit_of_work():
@@ -86,6 +87,7 @@ def add_apis(count: int) -> None:
                 audience=f"urn:api-{n:04}",
             )  # fmt: skip
             db.session.add_all([api, version])
+    index_all()
 
 
 def signed_in(app: Flask, role: str) -> FlaskClient:

@@ -10,15 +10,20 @@ from wtforms import SelectField, TextAreaField
 from wtforms.validators import Length, Optional
 
 from ..accounts.models import Permission
+from ..apis import openapi, queries
+from ..apis.models import ApiVersion
+from ..apis.queries import VISIBLE
 from ..applications.actions import subscribe as ask_for_access
 from ..applications.models import Application
-from ..applications.queries import own_applications
+from ..applications.queries import own_applications, subscribed_versions
 from ..logs.traffic import health, traffic
 from ..web.access import me, requires
 from ..web.forms import Form, plain_text, sent_twice
 from ..web.htmx import render
-from . import queries, reference
-from .models import ApiVersion
+from .documents import document_of, outline_of
+from .hits import facets, hits
+from .reference_views import around
+from .search import Filters, search
 
 blueprint = Blueprint("catalog", __name__)
 P = Permission
@@ -32,17 +37,23 @@ class SubscribeForm(Form):
 @blueprint.get("/catalog")
 @requires(P.READ_CATALOG)
 def index() -> Response:
-    q = request.args.get("q", "")
-    found = queries.catalog(after=request.args.get("after", 0, int), search=q)
-    page = found[: queries.PAGE]
-    ids = {v.id for v in page}
+    """``q``: as typed so far. ``only``: ``mine``, or a state."""
+    q, only = request.args.get("q", "")[:200], request.args.get("only", "")
+    tag, team = request.args.get("tag", "")[:100], request.args.get("team", 0, int)
+    mine = subscribed_versions(me())
+    filters = Filters(
+        tag, team if 0 < team < 2**31 else 0, only if only in VISIBLE else "", mine if only == "mine" else None
+    )
+    found = search(q, by=me(), after=request.args.get("after", ""), filters=filters)
+    ids = {version_id for version_id, _ in found.ids}
     context: dict[str, Any] = {
-        "versions": page,
-        "more": page[-1].id if len(found) > len(page) else None,
-        "q": q,
+        "hits": hits(found, q),
+        "more": found.more,
+        "asked": {"q": q, "only": only, "tag": tag, "team": filters.team or ""},
+        "facets": facets(),
         "month": traffic(30 * 24, ids),
-        "strips": health(48, ids),
-        "mine": {s.version_id for a in own_applications(me()) for s in a.subscriptions if s.is_active},
+        "strips": health(24, ids),
+        "mine": mine,
     }
     return render("catalog/index.html", part="catalog/_cards.html", **context)
 
@@ -70,13 +81,17 @@ def _page(version: ApiVersion, form: SubscribeForm, status: int = 200) -> Respon
         if s.version_id == version.id and s.state in ("active", "pending")
     }
     form.application.choices = [(a.id, a.name) for a in applications if a.id not in subscribed]
+    document = document_of(version)
+    info = document.get("info") or {}
     context: dict[str, Any] = {
         "version": version,
         "form": form,
-        "reference": reference.build(version.document),
+        "about": str(info.get("description") or info.get("summary") or ""),
+        "scopes": openapi.scopes(document),
         "applications": applications,
         "subscribed": list(subscribed.values()),
         "others": [v for v in queries.other_versions(version) if v.is_serving],
+        **around(version, outline_of(version)),
     }
     return render("catalog/show.html", status=status, **context)
 

@@ -1,0 +1,161 @@
+"""What a search found, as it is shown: the versions, and for each what it was that matched."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+
+from markupsafe import Markup, escape
+from sqlalchemy import Integer, case, func, or_, select
+from sqlalchemy.orm import contains_eager
+
+from ..accounts.models import Team
+from ..apis.models import Api, ApiVersion
+from ..db import db
+from ..runtime import runtime
+from .models import CatalogEntry, CatalogOperation, CatalogTerm
+from .search import LAST, Found
+from .words import words
+
+OPERATIONS = 2  # that one hit names
+EXCERPT = 150  # characters of a description
+MOST_CHOICES = 40  # in a list of tags or teams
+FACETS_S = 60.0
+STARTS = r"(?:(?<![^\W_])|(?<=[a-z0-9])(?=[A-Z]))"  # where a word begins, also inside listOrders
+
+
+@dataclass
+class Hit:
+    version: ApiVersion
+    name: Markup
+    tags: list[Markup] = field(default_factory=list)  # those that matched
+    operations: list[CatalogOperation] = field(default_factory=list)
+    excerpt: Markup = field(default_factory=Markup)
+
+
+@dataclass(frozen=True)
+class Facets:
+    """What the catalog can be narrowed down to, the most frequent first: value, label, how many versions."""
+
+    tags: list[tuple[str, str, int]]
+    teams: list[tuple[str, str, int]]
+    states: dict[str, int]
+    total: int
+
+
+def hits(found: Found, text: str) -> list[Hit]:
+    """In the order of ``found``; two queries."""
+    ids = [version_id for version_id, _ in found.ids]
+    asked = list(dict.fromkeys(words(text)))[:6]
+    entries = _entries(ids)
+    out = [_hit(entries[i], asked) for i in ids if i in entries]
+    unnamed = [h.version.id for h in out if asked and not _all_in(h.version.api.name, asked)]
+    named = _operations(unnamed, asked) if unnamed else {}
+    for hit in out:
+        hit.operations = named.get(hit.version.id, [])
+    return out
+
+
+def _entries(ids: list[int]) -> dict[int, CatalogEntry]:
+    if not ids:
+        return {}
+    query = select(CatalogEntry).join(CatalogEntry.version).join(ApiVersion.api).join(Api.team)
+    loaded = contains_eager(CatalogEntry.version)
+    whole = (loaded.contains_eager(ApiVersion.api).contains_eager(Api.team), loaded.joinedload(ApiVersion.successor))
+    query = query.where(CatalogEntry.version_id.in_(ids)).options(*whole)
+    return {entry.version_id: entry for entry in db.session.scalars(query)}
+
+
+def _hit(entry: CatalogEntry, asked: list[str]) -> Hit:
+    api = entry.version.api
+    matched = [marked(tag, asked) for tag in entry.tags if asked and _any_in(tag, asked)][:4]
+    seen = " ".join([api.name, *entry.tags])
+    excerpt = _excerpt(entry.about, asked) if asked and not _all_in(seen, asked) else Markup("")
+    return Hit(entry.version, marked(api.name, asked), matched, [], excerpt)
+
+
+def _any_in(text: str, asked: list[str]) -> bool:
+    said = words(text)
+    return any(word.startswith(beginning) for beginning in asked for word in said)
+
+
+def _all_in(text: str, asked: list[str]) -> bool:
+    said = words(text)
+    return all(any(word.startswith(beginning) for word in said) for beginning in asked)
+
+
+def _operations(ids: list[int], asked: list[str]) -> dict[int, list[CatalogOperation]]:
+    """The ones with most of the words."""
+    o = CatalogOperation
+    scores = [case((o.words.contains(f" {word}", autoescape=True), 1), else_=0) for word in asked]
+    score = sum(scores[1:], start=scores[0].cast(Integer))
+    place = func.row_number().over(partition_by=o.version_id, order_by=(score.desc(), o.position)).label("place")
+    holds = or_(*(o.words.contains(f" {word}", autoescape=True) for word in asked))
+    best = select(o.version_id, o.position, place).where(o.version_id.in_(ids), holds).subquery()
+    query = select(o).join(best, (best.c.version_id == o.version_id) & (best.c.position == o.position))
+    query = query.where(best.c.place <= OPERATIONS).order_by(o.version_id, best.c.place)
+    out: dict[int, list[CatalogOperation]] = {}
+    for row in db.session.scalars(query):
+        out.setdefault(row.version_id, []).append(row)
+    return out
+
+
+def marked(text: str, asked: list[str]) -> Markup:
+    """With the beginnings of words that were asked for marked in it."""
+    pattern = _pattern(tuple(asked))
+    if pattern is None:
+        return escape(text)
+    out, at = [], 0
+    for found in pattern.finditer(text):
+        out += [escape(text[at : found.start()]), Markup("<mark>{}</mark>").format(found[0])]
+        at = found.end()
+    return Markup("").join([*out, escape(text[at:])])
+
+
+def _pattern(asked: tuple[str, ...]) -> re.Pattern[str] | None:
+    return re.compile(STARTS + f"(?i:{'|'.join(map(re.escape, asked))})") if asked else None
+
+
+def _excerpt(text: str, asked: list[str]) -> Markup:
+    pattern = _pattern(tuple(asked))
+    found = pattern.search(text) if pattern else None
+    if found is None:
+        return Markup("")
+    start = max(0, found.start() - 40)
+    start = text.rfind(" ", 0, start) + 1 if start else 0
+    part = " ".join(text[start : start + EXCERPT].split())
+    return Markup("{}{}{}").format(
+        "…" if start else "", marked(part, asked), "…" if len(text) > start + EXCERPT else ""
+    )
+
+
+def facets() -> Facets:
+    """Counted at most once a minute in each process."""
+    kept = runtime().parsed.get("catalog facets")
+    if kept is not None and kept[0] > time.monotonic():
+        found: Facets = kept[1]
+        return found
+    counted = _count()
+    runtime().parsed["catalog facets"] = (time.monotonic() + FACETS_S, counted)
+    return counted
+
+
+def _count() -> Facets:
+    t = CatalogTerm
+    query = select(t.term, func.count()).where(t.term >= "#", t.term < "#" + LAST).group_by(t.term)
+    counts = {str(term)[1:]: int(count) for term, count in db.session.execute(query)}
+    by_kind: dict[str, list[tuple[str, int]]] = {"tag": [], "team": [], "state": []}
+    for name, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
+        kind, _, value = name.partition(":")
+        by_kind.setdefault(kind, []).append((value, count))
+    names = _team_names([int(value) for value, _ in by_kind["team"][:MOST_CHOICES]])
+    teams = [(value, names.get(int(value), value), count) for value, count in by_kind["team"][:MOST_CHOICES]]
+    tags = [(value, value, count) for value, count in by_kind["tag"][:MOST_CHOICES]]
+    states = dict(by_kind["state"])
+    return Facets(tags, teams, states, sum(states.values()))
+
+
+def _team_names(ids: list[int]) -> dict[int, str]:
+    query = select(Team.id, Team.name).where(Team.id.in_(ids))
+    return {row.id: row.name for row in db.session.execute(query)}
