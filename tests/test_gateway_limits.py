@@ -86,14 +86,15 @@ class TestByPlan:
         assert refused.headers["retry-after"] == "2"
         assert gateway.ask(1, token).status == 200
 
-    @pytest.mark.parametrize("plan", ["", "silver", "goldish", "gold ", "GOLD"])
-    def test_a_token_of_no_known_plan_gets_the_strictest(self, gateway: Served, plan: str) -> None:
+    @pytest.mark.parametrize("plan", ["-", "silver", "goldish", "gold ", "GOLD"])
+    def test_a_plan_that_is_not_there_any_more_counts_as_the_strictest(self, gateway: Served, plan: str) -> None:
         token = gateway.token(1, "dora", plan)
         assert gateway.ask(1, token).headers["ratelimit-policy"] == '"free";q=3;w=3600'
         assert statuses(gateway, token, 3) == {200: 2, 429: 1}
 
-    def test_a_plan_without_a_limit(self, gateway: Served) -> None:
-        token = gateway.token(1, "erin", "endless")
+    @pytest.mark.parametrize("plan", ["endless", ""])
+    def test_a_plan_without_a_limit_and_a_subscription_without_a_plan(self, gateway: Served, plan: str) -> None:
+        token = gateway.token(1, "erin", plan)
         assert statuses(gateway, token, 40) == {200: 40}
         assert not {"ratelimit", "ratelimit-policy", "retry-after"} & gateway.ask(1, token).headers.keys()
 

@@ -13,8 +13,8 @@ the console answers for, see `console.apis.mock`).
 often an encryption key of this version was revoked; what a node remembers from before then is void. ``secrets``: the HS256
 keys (JWK) that this version's tokens are signed with, instead of the published ones; nothing for all others.
 ``body_bytes``: so much of request and response bodies goes with the record of a call; 0 for nearly all. ``plans``: name,
-``requests`` in ``per_s`` seconds for each caller (0: no limit); tokens name one in the claim ``plan``, and those that name none of
-them get the strictest. ``exhausted``: client ids, each with the HTTP date at which its quota is refilled.
+``requests`` in ``per_s`` seconds for each caller (0: no limit); tokens name one in the claim ``plan``, those that name another get
+the strictest, and those that name none have no limit. ``exhausted``: client ids, each with the HTTP date at which its quota is refilled.
 """
 
 from __future__ import annotations

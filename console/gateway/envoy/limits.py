@@ -18,7 +18,7 @@ from .base import HTTP, LIMIT_HEADERS, LIMITS, NAMESPACE, QUOTA, Json, Plan, T, 
 MOST_BUCKETS = (
     20_000  # of one limit; the one that was not used for the longest time is forgotten, and full when used again
 )
-OTHER = "-"  # no plan is called so
+NONE, OTHER = "", "-"  # no plan is called so: of callers without one, and of those whose plan is not known any more
 POLICIES = f"xds.route_metadata.filter_metadata['{NAMESPACE}'].policies"
 RESETS = f"xds.route_metadata.filter_metadata['{NAMESPACE}'].resets[request.headers['x-client-id']]"
 
@@ -53,7 +53,7 @@ def _caller(v: Version) -> str:
 
 
 def strictest(v: Version) -> Plan:
-    """For those whose token names no plan of this version, as one from before there were plans."""
+    """For those whose plan this version does not have any more, and for those who show nothing at an open one."""
     return min(v.limited, key=lambda plan: (plan.requests / plan.per_s, plan.requests))
 
 
@@ -74,16 +74,16 @@ def _bucket(v: Version, limit: Json, caller: Json) -> Json:
 
 
 def _choices(v: Version) -> list[Json]:
-    """One for each plan; and one for all callers of none of them."""
-    named = [_when(plan.limit, {"exact": plan.name}) for plan in v.limited]
+    """One for each plan; and one for all that are named and not known."""
+    named = [_when(plan.limit, {"string_match": {"exact": plan.name}}) for plan in v.limited]
     known = "|".join(re.escape(plan.name) for plan in v.plans)
-    return [*named, _when(strictest(v).limit, {"safe_regex": {"regex": known}}, match=False)]
+    unknown = {"string_match": {"safe_regex": {"regex": known}}, "invert_match": True}
+    return [*named, _when(strictest(v).limit, {"present_match": True}, unknown)]
 
 
-def _when(limit: str, plan: Json, *, match: bool = True) -> Json:
-    headers = [{"name": "x-plan", "string_match": plan}]
-    said = {"descriptor_key": "limit", "descriptor_value": limit, "headers": headers, "expect_match": match}
-    return {"header_value_match": said}
+def _when(limit: str, *plan: Json) -> Json:
+    headers = [{"name": "x-plan", **is_so} for is_so in plan]
+    return {"header_value_match": {"descriptor_key": "limit", "descriptor_value": limit, "headers": headers}}
 
 
 def limits_of(v: Version) -> Json:
@@ -96,7 +96,8 @@ def limits_of(v: Version) -> Json:
 
 
 def _of_plan(what: str) -> str:
-    plan = f"'x-plan' in request.headers && request.headers['x-plan'] in {POLICIES} ? request.headers['x-plan'] : '{OTHER}'"
+    said = "request.headers['x-plan']"
+    plan = f"'x-plan' in request.headers ? ({said} in {POLICIES} ? {said} : '{OTHER}') : '{NONE}'"
     return f"%CEL({POLICIES}[{plan}].{what})%"
 
 
@@ -104,14 +105,18 @@ def limit_metadata(v: Version) -> Json:
     """Of a route: what its callers are told of their plan, and when which quota is refilled."""
     said: Json = {"resets": dict(v.exhausted)} if v.exhausted else {}
     if v.limited:
-        policies = {plan.name: _policy(plan) for plan in v.plans} if v.state == "protected" else {}
-        said["policies"] = policies | {OTHER: _policy(strictest(v))}
+        known = {plan.name: _policy(plan) for plan in v.plans} if v.state == "protected" else {}
+        least = _policy(strictest(v))
+        said["policies"] = known | {OTHER: least, NONE: least if v.state == "open" else UNLIMITED}
     return said
+
+
+UNLIMITED = {"policy": "", "left": ""}
 
 
 def _policy(plan: Plan) -> Json:
     if not plan.requests:
-        return {"policy": "", "left": ""}
+        return UNLIMITED
     name = re.sub(r"[^\w.-]", "", plan.name, flags=re.ASCII)
     return {
         "policy": f'"{name}";q={plan.requests};w={plan.per_s}',
