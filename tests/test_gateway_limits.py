@@ -21,13 +21,14 @@ from sqlalchemy import select
 
 from console.accounts.models import Person
 from console.applications.clients import KnownKey, Limits, client
-from console.applications.models import Application
+from console.applications.models import Application, Plan
 from console.credentials.actions import Terms, create_key
 from console.db import db, unit_of_work
 from console.gateway.bundle import bundle
 from console.gateway.decisions import _exchange
 from console.logs.explain import meaning
 from console.logs.segments import tables
+from console.runtime import changed
 from console.tokens.issue import Profile
 from tests.conftest import World
 
@@ -204,6 +205,8 @@ class TestEveryCredential:
         with asked.app.app_context(), unit_of_work():
             owner = db.session.scalars(select(Application)).one()
             key = create_key(owner, Terms("k"), by=db.session.scalars(select(Person)).all()[1])[1]
+            owner.subscriptions[0].plan = Plan(version_id=asked.world.version_id, name="free", title="Free")
+            changed()
         asked.allow({"name": "free", "requests": 5, "per_s": HOUR})
         signed, encrypted, holder = asked.token(), asked.token(encrypted=True), Holder.new()
         ways: list[Callable[[], dict[str, str]]] = [

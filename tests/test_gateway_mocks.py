@@ -16,7 +16,7 @@ from console.accounts.models import Person
 from console.apis.actions import import_document
 from console.apis.models import ApiVersion
 from console.db import db, unit_of_work
-from tests.conftest import ORDERS, Cast
+from tests.conftest import ORDERS, Cast, World
 
 pytestmark = pytest.mark.envoy
 
@@ -32,7 +32,7 @@ def draft(app: Flask, cast: Cast) -> int:
     with app.app_context(), unit_of_work():
         alice = db.session.get_one(Person, cast.alice)
         version = import_document(ORDERS, alice.teams[0], by=alice)
-        version.gateway_path = "/v1"
+        version.gateway_path, version.mocked = "/v1", True
         db.session.flush()
         return version.id
 
@@ -87,5 +87,14 @@ def test_only_nodes_may_ask_the_console(console: str, node: str, draft: int) -> 
         assert call(f"{console}/mock/{path}", headers=good).status == 404, path
 
 
-def test_what_was_published_is_not_mocked_any_more(console: str, node: str, world: object) -> None:
+def test_what_was_published_is_not_mocked_any_more(app: Flask, console: str, node: str, world: World) -> None:
+    with app.app_context(), unit_of_work():
+        db.session.get_one(ApiVersion, world.version_id).mocked = True
     assert call(f"{console}/mock/1/orders", headers={"Authorization": f"Bearer {node}"}).status == 404
+
+
+def test_a_mock_that_is_switched_off_is_gone_at_once(gateway: Served, app: Flask, draft: int) -> None:
+    assert gateway.ask(1, path="/products").status == 200
+    with app.app_context(), unit_of_work():
+        db.session.get_one(ApiVersion, draft).mocked = False
+    assert gateway.ask(1, path="/products").status == 404

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from ..apis.mock import Mock, MockAnswer
 from ..apis.mock_request import MockRequest
-from ..apis.models import ApiVersion, State
+from ..apis.models import UNPUBLISHED, ApiVersion
 from ..apis.openapi import METHODS
 from ..db import db
 from ..runtime import runtime
@@ -23,8 +23,8 @@ MOST_KEPT = 20  # documents
 
 
 def mocked(version_id: int) -> Mock | None:
-    """Of a draft that answers by its document; read again only after it was changed."""
-    wanted = (ApiVersion.id == version_id, ApiVersion.state == State.DRAFT, ApiVersion.gateway_path.is_not(None))
+    """Of a version whose mock is on until it is published; read again only after it was changed."""
+    wanted = (ApiVersion.id == version_id, ApiVersion.mocked, ApiVersion.state.in_(UNPUBLISHED))
     edits = db.session.scalar(select(ApiVersion.edits).where(*wanted))
     if edits is None:
         return None
