@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import orjson
 import pytest
 from enforced import Served, a_version, listening, serving
 from flask import Flask
@@ -23,8 +24,9 @@ from console.accounts.models import Person
 from console.applications.clients import KnownKey, Limits, client
 from console.applications.models import Application, Plan
 from console.credentials.actions import Terms, create_key
-from console.db import db, unit_of_work
-from console.gateway.bundle import bundle
+from console.db import db, now, unit_of_work
+from console.gateway import quotas
+from console.gateway.bundle import build, bundle, http_date
 from console.gateway.decisions import _exchange
 from console.logs.explain import meaning
 from console.logs.segments import tables
@@ -219,6 +221,32 @@ class TestEveryCredential:
         assert asked.statuses(lambda: bearer(bound), 1) == [401]
         assert asked.statuses(lambda: bearer(encrypted[:-6] + "AAAAAA"), 1) == [401]
 
+    def test_a_plan_of_the_console_holds_at_the_node(self, asked: Asked) -> None:
+        """From the plan to the 429, and from the records of the calls to the end of the quota."""
+        with asked.app.app_context(), unit_of_work():
+            plan = db.session.scalars(select(Application)).one().subscriptions[0].plan
+            assert plan
+            plan.rate_requests, plan.rate_per_s, plan.quota_requests, plan.quota_period = 3, HOUR, 2, "day"
+            name = plan.name
+            changed()
+        asked.served.show(published(asked.app))
+        token = asked.token(plan=name)
+        assert asked.statuses(lambda: bearer(token), 4) == [200, 200, 200, 429]
+
+        def is_used_up() -> bool:
+            with asked.app.app_context():
+                found = quotas.look()
+                with unit_of_work():
+                    quotas.note(found)
+            return bool(published(asked.app)["exhausted"])
+
+        wait_until(is_used_up, 10, every=0.3)
+        asked.served.show(published(asked.app))
+        url = f"http://127.0.0.1:{asked.served.place.port}/orders/v1/nothing"
+        refused = call(url, headers=bearer(token))
+        assert reason(refused) == (429, "quota_exhausted")
+        assert refused.headers["retry-after"] == http_date(quotas.refilled_at("day", now()))
+
     def test_the_log_says_who_called_too_often(self, asked: Asked) -> None:
         asked.allow(FREE)
         token = asked.token()
@@ -243,6 +271,11 @@ class TestEveryCredential:
             known = KnownKey("k1", replace(owner, grants=grants), Limits(1, "", frozenset(), (), None, None))
             signed = _exchange(known, world.audience).signed
         assert jwt.decode(signed, options={"verify_signature": False})["plan"] == "gold"
+
+
+def published(app: Flask) -> dict[str, Any]:
+    with app.app_context():
+        return dict(json.loads(orjson.dumps(build()))["versions"][0])
 
 
 def proof_of(asked: Asked, holder: Holder) -> Callable[[], dict[str, str]]:
