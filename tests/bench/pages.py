@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 APIS, RECORDS, LIMIT_MS, TIMES = 1_000, 1_000_000, 100.0, 9
 PAGES = {
     "admin": (
-        "/", "/?range=30d", "/apis", "/apis?q=api-9", "/apis/orders/2.0.0", "/apis/orders/2.0.0/document", "/apis/new", "/catalog",
+        "/", "/?range=30d", "/apis", "/apis?q=api-9", "/apis/orders/2.0.0", "/apis/orders/2.0.0/document", "/apis/orders/2.0.0/usage", "/apis/new", "/catalog",
         "/catalog/orders/1.0.0", "/applications", "/applications/1", "/approvals", "/people", "/logs", "/logs?range=30d",
         "/logs?api=orders@2.0.0&status=5xx", "/logs?application=nobody", "/logs?path=/orders/v1/orders/1001", "/nodes", "/keys",
         "/audit", "/settings", "/profile",
