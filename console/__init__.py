@@ -79,42 +79,31 @@ def machine_routes() -> list[Any]:
     return [*tokens.ROUTES, *credentials.ROUTES, *gateway.ROUTES, *mocks.ROUTES, *logs.ROUTES, *audit.ROUTES]
 
 
-def _register(app: Flask) -> None:
-    from .accounts import people, profile, registration_views
-    from .accounts import views as accounts
-    from .alerts import views as alerts
-    from .apis import (
-        lifecycle,
-        lint_views,
-        review_views,
-        revision_views,
-        sunset_views,
-        switch_views,
-        usage_views,
-    )
-    from .apis import views as apis
-    from .applications import approvals, plan_views, subscription_views
-    from .applications import views as applications
-    from .audit import views as audit
-    from .catalog import reference_views, try_views
-    from .catalog import views as catalog
-    from .credentials import certificate_views, client_key_views, keyring, leaks, version_keys
-    from .credentials import views as credentials
-    from .gateway import views as gateway
-    from .home import views as home
-    from .logs import analytics_views as analytics
-    from .logs import exports, rejected, tail, why_views
-    from .logs import views as logs
-    from .tokens import inspector
-    from .tokens import views as tokens
+# every page, by domain
+PAGES = {
+    "home": ("views",),
+    "accounts": ("views", "registration_views", "people", "profile"),
+    "apis": (
+        "views", "lifecycle", "editor_views", "design_views", "lint_views", "review_views", "revision_views", "usage_views",
+        "sunset_views", "switch_views",
+    ),
+    "catalog": ("views", "reference_views", "try_views"),
+    "applications": ("views", "approvals", "plan_views", "subscription_views"),
+    "credentials": ("views", "keyring", "client_key_views", "certificate_views", "version_keys", "leaks"),
+    "tokens": ("views", "inspector"),
+    "gateway": ("views",),
+    "logs": ("views", "analytics_views", "rejected", "exports", "tail", "why_views"),
+    "alerts": ("views",),
+    "audit": ("views",),
+}  # fmt: skip
 
-    for module in (
-        home, accounts, registration_views, people, profile, apis, lifecycle, sunset_views, switch_views,
-        review_views, revision_views, catalog, reference_views, try_views, applications, approvals, plan_views, subscription_views,
-        credentials, keyring, client_key_views, certificate_views, version_keys, leaks, tokens, inspector, gateway, logs, analytics,
-        rejected, exports, tail, why_views, alerts, audit, lint_views, usage_views,
-    ):  # fmt: skip
-        app.register_blueprint(module.blueprint)
+
+def _register(app: Flask) -> None:
+    from importlib import import_module
+
+    for domain, names in PAGES.items():
+        for name in names:
+            app.register_blueprint(import_module(f".{domain}.{name}", __name__).blueprint)
 
 
 def _engine_options(url: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from console.accounts.models import Person
 from console.apis import reviews, sunset, switches
-from console.apis.actions import Choices, discard_draft, import_document, publish_version, save_document
+from console.apis.actions import Choices, discard_draft, import_document, publish_version
+from console.apis.design import save_document
 from console.apis.models import ApiVersion, State
 from console.apis.review_models import Review
 from console.apis.states import RULES, Move

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from console.accounts.actions import change_team_rules
 from console.accounts.models import Person, Role
 from console.apis import reviews
-from console.apis.actions import import_document, publish_version, save_document
+from console.apis.actions import import_document, publish_version
 from console.apis.choices import Choices
+from console.apis.design import save_document
 from console.apis.models import ApiVersion, Revision
 from console.apis.proposal import propose
 from console.apis.publishing import restore_revision

@@ -54,8 +54,12 @@ def import_document(text: str, team: Team, *, by: Person, document: dict[str, An
     return version
 
 
+def slug_of(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60] or "api"
+
+
 def _api(title: str, info: dict[str, Any], team: Team) -> Api:
-    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60] or "api"
+    slug = slug_of(title)
     serialise(f"api {slug}")
     api = db.session.scalars(select(Api).where(Api.slug == slug)).first()
     if api is None:
@@ -94,27 +98,6 @@ def _suggest(version: ApiVersion, api: Api, number: str, document: dict[str, Any
         version.gateway_path = None
     version.backend_url = openapi.first_server(document)
     version.accepts = [Accepts.ENCRYPTED]
-
-
-def save_document(version: ApiVersion, text: str, *, edits: int, by: Person) -> None:
-    """What the editor and its forms made of the document. What does not parse is refused, and nothing is lost by it."""
-    document = openapi.parse(text)
-    lock(version, edits)
-    check_editable(version)
-    info = document["info"]
-    if str(info["version"]).strip() != version.version:
-        raise Refused(
-            f"info.version says {str(info['version'])[:40]}, and this is {version.version}. "
-            "Import the document to add a version; this one keeps its number.",
-            "document",
-        )
-    work = working(version)
-    if text == work.source:
-        return
-    before = len(openapi.operations(work.document))
-    keep(version, replace(work, source=text, document=document), by=by)
-    counted = [before, len(openapi.operations(document))]
-    record(Action.VERSION_EDITED, version, by=by, changes={"operations": counted, "bytes": len(text.encode())})
 
 
 def save_draft(version: ApiVersion, choices: Choices, *, edits: int, by: Person) -> None:

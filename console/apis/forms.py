@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, time
 
 from wtforms import (
@@ -33,7 +34,12 @@ ACCEPTS = [
     (Accepts.CERTIFICATE, "Client certificate", "Mutual TLS: an application shows the certificate that it registered."),
     (Accepts.OPEN, "Open to anybody", "No credential is asked for. Choose it alone."),
 ]
-SOURCES = [("url", "From an address"), ("file", "From a file"), ("paste", "Paste it")]
+SOURCES = [
+    ("url", "From an address"),
+    ("file", "From a file"),
+    ("paste", "Paste it"),
+    ("blank", "Start from a blank document"),
+]
 
 
 SIGNING_LABELS = {
@@ -63,6 +69,9 @@ class ImportForm(Form):
     url = StringField("Address", [Length(max=1000)])
     file = FileField("File")
     document = TextAreaField("Document")
+    title = StringField("Title", [Length(max=120), plain_text])
+    number = StringField("Version", [Length(max=40)], default="1.0.0")
+    path = StringField("First path", [Length(max=120)], default="/items")
     team = SelectField("Owned by", coerce=int)
 
     def offer(self, teams: list[Team]) -> None:
@@ -75,6 +84,18 @@ class ImportForm(Form):
     def validate_document(self, field: TextAreaField) -> None:
         if self.source.data == "paste" and not (field.data or "").strip():
             raise ValidationError("Paste the document here.")
+
+    def validate_title(self, field: StringField) -> None:
+        if self.source.data == "blank" and not field.data:
+            raise ValidationError("What is the API called?")
+
+    def validate_number(self, field: StringField) -> None:
+        if self.source.data == "blank" and not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", field.data or ""):
+            raise ValidationError("Letters, digits and dots, such as 1.0.0.")
+
+    def validate_path(self, field: StringField) -> None:
+        if self.source.data == "blank" and not re.fullmatch(r"(/[A-Za-z0-9_-]+)+", field.data or ""):
+            raise ValidationError("Such as /orders.")
 
 
 USUAL_BODY_BYTES = Choices.log_body_bytes

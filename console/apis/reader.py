@@ -40,7 +40,7 @@ def read(text: str) -> Any:
         except orjson.JSONDecodeError as problem:
             if not text.lstrip().startswith("{") or '"' in text[:200]:
                 raise Refused(f"This is not valid JSON: {problem}.") from None
-    return _yaml(text)
+    return read_yaml(text)
 
 
 def _json(text: str) -> Any:
@@ -64,7 +64,8 @@ def levels(value: Any) -> Iterator[list[Any]]:
         level = [one for values in inside for one in values if type(one) is dict or type(one) is list]
 
 
-def _yaml(text: str) -> Any:
+def read_yaml(text: str) -> Any:
+    """The same of what is YAML for certain, however much of it looks like JSON."""
     try:
         return _Builder(yaml.parse(text, Loader=yaml.CSafeLoader)).document()
     except yaml.MarkedYAMLError as problem:

@@ -20,7 +20,7 @@ from ..web.access import me, requires
 from ..web.filters import plural
 from ..web.forms import sent_twice
 from ..web.htmx import render
-from . import actions, queries
+from . import actions, design, queries
 from .fetch import fetch_document
 from .forms import ACCEPTS, ChoicesForm, ImportForm, LogDaysForm
 from .models import Api, ApiVersion, State
@@ -78,20 +78,24 @@ def create() -> Response:
     if sent_twice():
         release()  # what it did is not done again
         return redirect(url_for("apis.index"))
-    return redirect(url_for("apis.show", slug=version.api.slug, number=version.version))
+    page = "editor.edit" if form.source.data == "blank" else "apis.show"
+    return redirect(url_for(page, slug=version.api.slug, number=version.version))
 
 
 def _import(form: ImportForm, problems: list[str]) -> ApiVersion | None:
     owner_id, by_id = form.team.data, me().id
     release()  # a fetch takes a while; nobody should wait for the database meanwhile
     text = form.attempt(_text, form)
-    document = None if text is None else form.attempt(_checked, text, problems)
+    document = {} if not text else form.attempt(_checked, text, problems)
     if text is None or document is None:
         return None
     team = next((t for t in teams_of(me()) if t.id == owner_id), None)
     if team is None or me().id != by_id:
         form.form_errors.append("Choose a team of yours.")
         return None
+    if form.source.data == "blank":
+        start = (form.title.data or "", form.number.data or "", form.path.data or "")
+        return form.attempt(design.start_document, *start, team, by=me())
     return form.attempt(actions.import_document, text, team, by=me(), document=document)
 
 
@@ -109,6 +113,8 @@ def _text(form: ImportForm) -> str:
         return fetch_document(form.url.data or "")
     if form.source.data == "paste":
         return str(form.document.data)
+    if form.source.data == "blank":
+        return ""
     upload = request.files.get("file")
     if upload is None or not upload.filename:
         raise Refused("Choose a file.", "file")

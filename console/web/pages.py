@@ -93,8 +93,22 @@ def _is_here(endpoint: str, here: str) -> bool:
     if domain == "home":
         return endpoint == request.endpoint
     families = {
-        "apis": ("apis", "lifecycle", "version_keys"),
-        "applications": ("applications", "tokens", "credentials", "client_keys", "certificates"),
+        "apis": (
+            "apis",
+            "lifecycle",
+            "version_keys",
+            "editor",
+            "design",
+            "lint",
+            "usage",
+            "reviews",
+            "revisions",
+            "sunsets",
+            "switches",
+            "plans",
+        ),
+        "people": ("people", "registration"),
+        "applications": ("applications", "subscriptions", "tokens", "credentials", "client_keys", "certificates"),
         "catalog": ("catalog", "reference", "trying"),
         "logs": ("logs", "rejected"),
     }
