@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event, insert
 
 from console.accounts.models import Person
 from console.apis.models import ApiVersion
@@ -19,6 +20,8 @@ from console.catalog.models import CatalogTerm
 from console.catalog.search import FEW, Filters, Found, search
 from console.catalog.words import words
 from console.db import db, now, unit_of_work
+from console.logs.store import hour
+from console.logs.traffic import health, month_and_day, traffic
 from tests.conftest import Cast, SignIn, counts, publish, subscribed
 
 DOCUMENT = """
@@ -228,3 +231,53 @@ def test_words_are_in_the_order_of_their_letters(app: Flask, shelf: dict[str, in
     with app.app_context():
         terms = list(db.session.scalars(db.select(CatalogTerm.term).distinct().order_by(CatalogTerm.term)))
     assert terms == sorted(terms)
+
+
+CATALOG = (
+    "/catalog",
+    "/catalog?q=pet",
+    "/catalog?q=get pets",
+    "/catalog?q=animals&only=mine&tag=pets",
+    "/catalog/kennel/1.0.0",
+    "/catalog/kennel/1.0.0/operations",
+    "/catalog/kennel/1.0.0/operations/get-pets-id",
+    "/catalog/kennel/1.0.0/schemas",
+)
+
+
+@pytest.mark.parametrize("name", ["alice", "bob"])
+def test_no_page_of_the_catalog_asks_ten_questions(
+    app: Flask, sign_in: SignIn, shelf: dict[str, int], name: str
+) -> None:
+    browser, asked = sign_in(name), list[str]()
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA", "SET LOCAL")):
+            asked.append(statement)
+
+    with app.app_context():
+        engines = [db.engine, app.extensions["gatewright"].logs.engine]
+    for path in CATALOG:
+        browser.get(path)  # what is read once in a process
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    for path in CATALOG:
+        asked.clear()
+        assert browser.get(path).status_code == 200
+        assert len(asked) < 10, (path, [" ".join(s.split())[:90] for s in asked])
+
+
+def test_cards_have_the_calls_of_thirty_days_and_of_each_of_24_hours(app: Flask, shelf: dict[str, int]) -> None:
+    this, store, ids = int(now().timestamp()) // 3600, app.extensions["gatewright"].logs, {shelf["Vet"], shelf["Zoo"]}
+    rows = [
+        {"hour": this - ago, "version_id": v, "status_class": c, "requests": 3 + ago, "duration_us": 5}
+        for v in shelf.values()
+        for ago in (0, 1, 23, 24, 719, 720, 721)
+        for c in (2, 4, 5)
+    ]
+    with store.writing() as connection:
+        connection.execute(insert(hour), rows)
+    with app.app_context():
+        assert month_and_day(ids) == (traffic(30 * 24, ids), health(24, ids))
+        assert month_and_day(ids)[0][shelf["Vet"]].requests == 3 * (3 + 4 + 26 + 27 + 722)
+        assert month_and_day(set()) == ({}, {})

@@ -10,7 +10,7 @@ from ..apis import openapi
 from ..apis.openapi import Operation
 from .words import words
 
-UNTAGGED = "Other operations"
+UNTAGGED = "Operations"
 
 
 @dataclass(frozen=True)

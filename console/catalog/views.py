@@ -16,7 +16,7 @@ from ..apis.queries import VISIBLE
 from ..applications.actions import subscribe as ask_for_access
 from ..applications.models import Application
 from ..applications.queries import own_applications, subscribed_versions
-from ..logs.traffic import health, traffic
+from ..logs.traffic import month_and_day
 from ..web.access import me, requires
 from ..web.forms import Form, plain_text, sent_twice
 from ..web.htmx import render
@@ -45,14 +45,14 @@ def index() -> Response:
         tag, team if 0 < team < 2**31 else 0, only if only in VISIBLE else "", mine if only == "mine" else None
     )
     found = search(q, by=me(), after=request.args.get("after", ""), filters=filters)
-    ids = {version_id for version_id, _ in found.ids}
+    month, strips = month_and_day({version_id for version_id, _ in found.ids})
     context: dict[str, Any] = {
         "hits": hits(found, q),
         "more": found.more,
         "asked": {"q": q, "only": only, "tag": tag, "team": filters.team or ""},
         "facets": facets(),
-        "month": traffic(30 * 24, ids),
-        "strips": health(24, ids),
+        "month": month,
+        "strips": strips,
         "mine": mine,
     }
     return render("catalog/index.html", part="catalog/_cards.html", **context)

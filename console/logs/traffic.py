@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 
 from ..db import now
 from ..runtime import runtime
@@ -19,6 +20,12 @@ class Traffic:
     errors: int = 0  # 5xx
     refused: int = 0  # 4xx
     duration_us: int = 0
+
+    def plus(self, status_class: int, requests: int, spent_us: int) -> Traffic:
+        failed, refused = (requests if status_class == n else 0 for n in (5, 4))
+        return Traffic(
+            self.requests + requests, self.errors + failed, self.refused + refused, self.duration_us + spent_us
+        )
 
     @property
     def mean_ms(self) -> float:
@@ -61,3 +68,26 @@ def health(hours: int, version_ids: set[int]) -> dict[int, list[Traffic]]:
                     t.requests + row.requests, t.errors + failed, t.refused + refused, t.duration_us + row.duration_us
                 )
     return strips
+
+
+def month_and_day(version_ids: set[int]) -> tuple[dict[int, Traffic], dict[int, list[Traffic]]]:
+    """`traffic` over 30 days and `health` over 24 hours, in one question: for lists of versions."""
+    this = int(now().timestamp()) // 3600
+    first, sums = this - 24 + 1, (func.sum(hour.c.requests), func.sum(hour.c.duration_us))
+    month, strips = dict[int, Traffic](), {version_id: [Traffic()] * 24 for version_id in version_ids}
+    if not version_ids:
+        return month, strips
+    chosen, by = hour.c.version_id.in_(version_ids), (hour.c.version_id, hour.c.status_class)
+    whole: Any = select((func.min(hour.c.hour) * 0).label("since"), *by, *sums).group_by(*by)
+    hours: Any = select(hour.c.hour.label("since"), *by, hour.c.requests, hour.c.duration_us).where(
+        hour.c.hour >= first
+    )
+    query = union_all(whole.where(chosen, hour.c.hour > this - 30 * 24), hours.where(chosen))
+    with runtime().logs.reading() as connection:
+        for since, version_id, status_class, requests, spent in connection.execute(query):
+            if not since:
+                month[version_id] = month.get(version_id, Traffic()).plus(status_class, int(requests), int(spent))
+            elif first <= since < first + 24:
+                strip, at = strips[version_id], since - first
+                strip[at] = strip[at].plus(status_class, int(requests), int(spent))
+    return month, strips
