@@ -116,7 +116,7 @@ class Subscription(Model):
         ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
-    application_id: Mapped[int] = mapped_column(ForeignKey("application.id"))
+    application_id: Mapped[int] = mapped_column(ForeignKey("application.id"), index=True)
     version_id: Mapped[int] = mapped_column(ForeignKey("api_version.id"), index=True)
     plan_id: Mapped[int | None] = mapped_column(ForeignKey("plan.id"), index=True)
     state: Mapped[SubscriptionState] = mapped_column(String(20), default=SubscriptionState.PENDING, index=True)

@@ -32,6 +32,8 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_catalog_term_version_id"), "catalog_term", ["version_id", "term", "weight"])
+    # the one of open subscriptions is used only by questions that repeat its condition letter by letter
+    op.create_index(op.f("ix_subscription_application_id"), "subscription", ["application_id"])
     op.create_table(
         "catalog_operation",
         sa.Column("version_id", sa.Integer(), nullable=False),
