@@ -27,7 +27,8 @@ def apis(*, after: str = "", search: str = "", state: str = "", size: int = PAGE
             Api.name.icontains(search, autoescape=True) | Api.slug.contains(search.lower(), autoescape=True)
         )
     if state:
-        query = query.where(Api.versions.any(ApiVersion.state == state))
+        # not `any`, which SQLite answers for each API by reading all versions in that state
+        query = query.where(Api.id.in_(select(ApiVersion.api_id).where(ApiVersion.state == state)))
     return list(db.session.scalars(query))
 
 
