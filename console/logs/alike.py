@@ -17,9 +17,9 @@ from .fields import (
     LATEST_US,
     OLDEST_US,
     UNITS,
-    WITH_PORT,
     Bad,
     Normaliser,
+    address_of,
     clean_path,
     microseconds,
     number,
@@ -123,11 +123,7 @@ def clean_paths(column: Column) -> Column:
 
 def addresses(column: Column) -> Column:
     whole = _plain(column, 45)
-    return column if whole and ":" not in whole else few(column, _address)
-
-
-def _address(value: Any) -> str:
-    return WITH_PORT.sub(r"\1\2", text(value, 60))[:45]
+    return column if whole and ":" not in whole else few(column, address_of)
 
 
 def traces(column: Column) -> Column:

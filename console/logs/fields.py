@@ -78,7 +78,7 @@ class Normaliser:
         path = clean_path(path)
         method = text(method, 12).upper() or "?"
         version_id = version_id or self.version_of(path)
-        address = WITH_PORT.sub(r"\1\2", text(client_address, 60))[:45]
+        address = address_of(client_address)
         operation, path = self.described(version_id, method, path) if version_id else ("", path)
         row = (
             self._at_us(at),
@@ -131,6 +131,11 @@ def text(value: Any, longest: int) -> str:
         return ""
     said = str(value) if not isinstance(value, str) else value
     return "" if said == "-" else storable(said[:longest])
+
+
+def address_of(value: Any) -> str:
+    """A caller's address, without its port."""
+    return WITH_PORT.sub(r"\1\2", text(value, 60))[:45]
 
 
 def trace(value: Any) -> str:

@@ -5,7 +5,7 @@ So it is read once more with bytes where texts should be; those that are none ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -32,17 +32,22 @@ def mended(body: bytes) -> bytes:
     return whole
 
 
-@cache
-def _in_bytes() -> type[Message]:
+def made_of(change: Callable[[DescriptorProto], None]) -> type[Message]:
+    """The class of requests, with each message of OTLP changed."""
     pool = DescriptorPool()
     for module in FILES:
         file = FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(file)
         for message in file.message_type:
-            _change(message)
+            change(message)
         pool.Add(file)
     made: type[Message] = GetMessageClass(pool.FindMessageTypeByName(REQUEST.full_name))
     return made
+
+
+@cache
+def _in_bytes() -> type[Message]:
+    return made_of(_change)
 
 
 def _change(message: DescriptorProto) -> None:
