@@ -31,6 +31,7 @@ from console.config import Config, load
 from console.credentials.actions import create_secret, revoke_secret
 from console.credentials.models import ClientSecret
 from console.db import db, unit_of_work
+from console.gateway.actions import enrol_node
 from console.install import prepare
 from console.web.worker import Worker
 
@@ -47,6 +48,7 @@ class Installed:
     config: Config
     client_id: str
     secret: str
+    node: str
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         application = subscribed(publish(alice, ["signed"]), alice, alice)
         secret = create_secret(application, by=alice)[1]
         client_id = application.client_id
-    return Installed(config, client_id, secret)
+        node = enrol_node("gw-1")[1]
+    return Installed(config, client_id, secret, node)
 
 
 @dataclass(frozen=True)
@@ -234,6 +237,53 @@ def test_tokens_over_every_kind_of_body(connect: Callable[[], socket.socket], in
     assert json.loads(answer(sock).text)["access_token"]
     sock.sendall(form(installed, "wrong"))
     assert answer(sock).status == 401
+
+
+def posting(path: str, length: int | str, credential: str = "gwn_none") -> bytes:
+    """A head, whose body is still to come."""
+    framing = f"Content-Length: {length}" if isinstance(length, int) else f"Transfer-Encoding: {length}"
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {credential}\r\n"
+    return f"{head}Content-Type: application/json\r\n{framing}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (posting("/v1/logs", 200_000), 401),
+        (posting("/ingest/json", "chunked"), 401),
+        (posting("/oauth/token", 70_000), 413),
+    ],
+)
+@pytest.mark.parametrize("sent", [b"", b"8\r\n" + b"a" * 8])
+def test_an_answer_before_the_body_says_that_the_connection_ends(
+    connect: Callable[[], socket.socket], head: bytes, status: int, sent: bytes
+) -> None:
+    sock = connect()
+    sock.sendall(head + sent)
+    said = answer(sock)
+    assert (said.status, said.headers["connection"]) == (status, "close")
+    sock.shutdown(socket.SHUT_WR)
+    assert ended(sock)
+
+
+def test_so_does_one_that_tells_to_come_back(connect: Callable[[], socket.socket], installed: Installed) -> None:
+    waiting, sock = connect(), connect()
+    waiting.sendall(posting("/ingest/json", 100_000, installed.node))  # the only one that may be taken in at a time
+    time.sleep(0.3)
+    sock.sendall(posting("/ingest/json", 100_000, installed.node))
+    said = answer(sock)
+    assert (said.status, said.headers["retry-after"], said.headers["connection"]) == (503, "1", "close")
+    waiting.sendall(b"[]".ljust(100_000))
+    said = answer(waiting)
+    assert (said.status, said.headers["connection"]) == (200, "keep-alive")
+
+
+def test_what_is_little_is_read_and_the_connection_goes_on(connect: Callable[[], socket.socket]) -> None:
+    sock = connect()
+    for _ in range(3):
+        sock.sendall(posting("/v1/logs", 5000) + b"x" * 5000)
+        said = answer(sock)
+        assert (said.status, said.headers["connection"]) == (401, "keep-alive")
 
 
 def test_a_revoked_secret_is_refused_soon(connect: Callable[[], socket.socket], installed: Installed) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from gunicorn import sock as tls
 from gunicorn import util
+from gunicorn.http.body import ChunkedReader
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.http.wsgi import base_environ
@@ -34,6 +35,7 @@ ARRIVE_WITHIN_S = 20.0  # a head, a small body, a TLS handshake
 BYTES_PER_S = 10_000  # what a larger body must make on the average after that
 MACHINE_THREADS = 2  # for what memory lacks; pages, long polls and slow senders, which may hold all others, have none
 STALL_S = 60.0  # one read or write of a thread
+MOST_DRAINED = 64 * 1024  # of a body that nobody read: gunicorn reads that much, and closes the connection after more
 NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -192,6 +194,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.received = conn.parser.unreader.take_buffered() + _decrypted(conn.sock)
         return again
 
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        req.should_close = partial(_ends_with, req)  # which is asked when the answer's head is written
+        return super().handle_request(req, conn)
+
     def _begin(self, conn: Connection) -> bool | None:
         """What comes before the next request: whether the connection is good, if that is all there is to do."""
         unsent, received = conn.unsent, conn.received
@@ -237,6 +243,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if now - self.noticed_at > 1:
             self.noticed_at = now
             super().notify()
+
+
+def _ends_with(req: Any) -> bool:
+    """Whether the connection ends with this request: a sender that is told so does not lose the next one on it."""
+    body = req.body.reader
+    unread = body.parser is not None if isinstance(body, ChunkedReader) else body.length >= MOST_DRAINED
+    return unread or bool(type(req).should_close(req))
 
 
 def _decrypted(sock: Any) -> bytes:
