@@ -19,7 +19,7 @@ STRANGE: tuple[Any, ...] = (
     None, "", "-", 0, 1, -1, True, False, 0.5, 1e300, 2**31, 10**40, [], ["x"], {}, {"a": 1}, "0", "007", "1e3", "x" * 600,
     "é", "a\x00b", "\ud800", "GET", "get", "200", 200, 200.5, "999", 1000, "1.2.3.4:5", "[::1]:80", "::1", "0" * 32, "a" * 32, "z" * 32, "A" * 32,
     "00-" + "b" * 32 + "-01", "/x?token=s3cr3t", "http://h/p#f", "http://h/p", "/a%20b%3Fc", "Bearer abcdefgh", "eyJhbGciOiJub25l.e30.",
-    "0.004, 0.010", "2026-11-24T09:00:00Z", "2026-11-24T09:00:00+02:00", "24/Nov/2026:09:00:00 +0000",
+    "GET /y HTTP/2.0", "GET /y", "0.004, 0.010", "2026-11-24T09:00:00Z", "2026-11-24T09:00:00+02:00", "24/Nov/2026:09:00:00 +0000",
 )  # fmt: skip
 MOMENTS = (*STRANGE, *(time.time() * factor for factor in (1, 1e3, 1e6, 1e9)), time.time() + 7200, 1e5)
 PLAIN = (
@@ -27,6 +27,8 @@ PLAIN = (
     {"timestamp": 1, "response_code": 404, "method": "get", "url": "http://h/a?b", "duration": 3, "client_ip": "10.0.0.1:80"},
     {"@timestamp": "", "time": 1, "status_code": "200", "uri": "/", "request_time": "0.012", "upstream_response_time": "-"},
     {"ts": 1.5, "status": "503", "request_uri": "/b", "bytes_sent": "12", "request_length": 7, "http_user_agent": "curl", "remote_user": "-"},
+    {"time": 1, "status": 200, "request": "GET /a?b HTTP/1.1", "bytes_sent": 7},
+    {"time": 1, "status": 200, "request": "PUT /a HTTP/1.1", "request_method": "-", "uri": "/b"},
     {"time": 1, "ts": 1, "status": 200, "response_code": 201, "path": "/x", "url": "/y", "agent": "a", "user_agent": "b"},
     {"time": 1, "status": 200, "path": "/x", "gatewright.version": 3, "gatewright.jti": "j", "gatewright.reason": "r"},
 )  # fmt: skip

@@ -61,7 +61,7 @@ SAID = {
     "credential": ("gatewright.credential",), "jti": ("gatewright.jti",),
     "reason": ("gatewright.reason", "response_code_details"), "trace_id": TRACES,
 }  # fmt: skip
-ODD = {"request", "attributes"}  # may hold others
+ODD = {"attributes"}  # may hold others
 FEW = 8  # not worth it
 
 
@@ -75,6 +75,8 @@ def rows(names: set[str], objects: list[Said], make: Normaliser) -> list[Row] | 
         return None
     try:
         found = {name: _column(objects, [n for n in known if n in names]) for name, known in SAID.items()}
+        if "request" in names:
+            found |= _of_request_lines(objects, found)
         found |= {name: [value or "" for value in found[name]] for name in ("method", "path") if name in found}
         found["duration_us"] = _lengths(objects, names, DURATIONS, 0)
         found["backend_us"] = _lengths(objects, names, BACKENDS, -1)
@@ -82,6 +84,19 @@ def rows(names: set[str], objects: list[Said], make: Normaliser) -> list[Row] | 
         return alike.rows(make, {name: column for name, column in found.items() if column}, len(objects))
     except (ValueError, KeyError, OverflowError):
         return None
+
+
+def _of_request_lines(objects: list[Said], found: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Methods and paths; where a record has one under a name of its own, that."""
+    if any(isinstance(said["request"], dict) for said in objects):
+        raise Bad("Caddy's holds others")
+    lines = zip(*map(_request_line, objects), strict=True)
+    return {
+        name: [
+            ("" if known == "-" else known) or read for known, read in zip(found[name] or column, column, strict=True)
+        ]
+        for name, column in zip(("method", "path"), lines, strict=True)
+    }
 
 
 def _column(objects: list[Said], names: list[str]) -> list[Any]:
