@@ -51,6 +51,9 @@ def _compare(rounds: int) -> dict[str, list[float]]:
     from console.logs import flat, otlp
     from console.logs.countries import country_finder
     from console.logs.fields import Normaliser
+    from console.serve import settle
+
+    settle()  # as the server does
 
     def make() -> Normaliser:
         return Normaliser(1, version_finder(), operation_finder(), country_finder())
