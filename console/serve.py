@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from .db import db, unit_of_work
 from .install import check_keys
 from .jobs import keep_running
 from .runtime import runtime
+
+SWITCH_S = 0.0001
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -40,10 +43,16 @@ class Server(BaseApplication):  # type: ignore[misc]
             "certfile": config.tls_cert or None,
             "keyfile": config.tls_key or None,
             "child_exit": _forget_metrics,
-            "post_worker_init": lambda worker: keep_running(self.flask_app),
+            "post_worker_init": lambda worker: self.begin(),
         }
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    def begin(self) -> None:
+        """In each worker."""
+        # a page waits so long for the interpreter, dozens of times, while records are decoded
+        sys.setswitchinterval(SWITCH_S)
+        keep_running(self.flask_app)
 
     def load(self) -> Callable[..., Any]:
         self.flask_app = app = create_app(self.settings)

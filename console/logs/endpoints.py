@@ -103,8 +103,9 @@ def _read(asked: Asked, node_id: int, form: str, decode: Decode) -> tuple[Batch,
     body = asked.body(LARGEST_BYTES)
     try:
         make = Normaliser(node_id, version_finder(), operation_finder(), country_finder(), body_rules())
-        plain = inflate(body, asked.header("Content-Encoding").strip().lower())
-        return decode(plain, make), _name_of(asked, node_id, plain)
+        with runtime().writer.decoding:
+            plain = inflate(body, asked.header("Content-Encoding").strip().lower())
+            return decode(plain, make), _name_of(asked, node_id, plain)
     except Undecodable as problem:
         told = letters_of([(problem.message, f"a body of {len(body)} bytes, {asked.content_type[:80]}")], node_id, form)
         runtime().writer.write(_digest(node_id, b"refused " + body), [], told)

@@ -68,6 +68,8 @@ class Writer:
         """``at_once``: batches that a process takes in at the same time; each holds one of its threads."""
         self.store = store
         self.places = threading.BoundedSemaphore(at_once)
+        # one at a time: several would only take the interpreter from each other, and from the pages
+        self.decoding = threading.Lock()
         self.queue: queue.Queue[Waiting] = queue.Queue(MOST_WAITING)
         self.thread: threading.Thread | None = None
         self.starting = threading.Lock()
