@@ -26,19 +26,21 @@ from .working import keep, lock, set_document, working
 LONGEST_LOG_DAYS = 3650
 
 
-def import_document(text: str, team: Team, *, by: Person, document: dict[str, Any] | None = None) -> ApiVersion:
+def import_document(
+    text: str, team: Team, *, by: Person, document: dict[str, Any] | None = None, slug: str = ""
+) -> ApiVersion:
     """A draft from an OpenAPI document: of a new API, or a further version of the API with that title.
 
     Of a version that is there already the document alone is replaced: in the draft, or in the next revision of one that
     was published. What was chosen, plans, keys and subscribers stay. ``document`` is what ``text`` says, where it was
-    parsed already.
+    parsed already; ``slug`` is the API's, where it is not that of the title.
     """
     document = document or openapi.parse(text)
     info = document["info"]
     title, number = str(info["title"]).strip()[:120], str(info["version"]).strip()[:40]
     if not title or not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", number):
         raise Refused("The document's info needs a title, and a version of letters, digits and dots.", "document")
-    api = _api(title, info, team)
+    api = _api(slug or slug_of(title), title, info, team)
     version = _there_already(api, number)
     if version is None:
         version = ApiVersion(api_id=api.id, version=number, created_by_id=by.id)
@@ -58,8 +60,7 @@ def slug_of(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60] or "api"
 
 
-def _api(title: str, info: dict[str, Any], team: Team) -> Api:
-    slug = slug_of(title)
+def _api(slug: str, title: str, info: dict[str, Any], team: Team) -> Api:
     serialise(f"api {slug}")
     api = db.session.scalars(select(Api).where(Api.slug == slug)).first()
     if api is None:

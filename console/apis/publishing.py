@@ -33,14 +33,23 @@ def publish_version(
     ``choices``: instead of those that were saved. `Refused` when a review or a second person is needed first.
     """
     lock(version, edits)
-    check_move(version, Move.PUBLISH)
+    work = to_publish(version, choices)
+    check_publishable(version, work)
+    return _serve(version, work, by=by, note=note)
+
+
+def to_publish(version: ApiVersion, choices: Choices | None) -> Working:
+    """What is worked on, with ``choices`` instead of those that were saved."""
     work = working(version)
-    if choices is not None:
-        work = replace(work, choices=check_choices(version, choices))
+    return work if choices is None else replace(work, choices=check_choices(version, choices))
+
+
+def check_publishable(version: ApiVersion, work: Working) -> None:
+    """`Refused` when it may not be published as it is now. Changes nothing."""
+    check_move(version, Move.PUBLISH)
     if not openapi.operations(work.document):
         raise Refused("The document describes no operation, so there is nothing to publish.")
     check_gate(version, work)
-    return _serve(version, work, by=by, note=note)
 
 
 def _serve(version: ApiVersion, work: Working, *, by: Person, note: str) -> Revision:

@@ -60,6 +60,12 @@ def other_versions(version: ApiVersion) -> list[ApiVersion]:
     return list(db.session.scalars(query.order_by(ApiVersion.id.desc()).limit(50)))
 
 
+def versions_of(slug: str, *, before: int = 0, size: int = PAGE) -> list[ApiVersion]:
+    """Newest first; ``before``: the number of the last one seen."""
+    query = _versions().where(Api.slug == slug).order_by(ApiVersion.id.desc()).limit(size + 1)
+    return list(db.session.scalars(query.where(ApiVersion.id < before) if before else query))
+
+
 def names(version_ids: set[int]) -> dict[int, ApiVersion]:
     """Versions by number, for lists of rows that carry only the number."""
     if not version_ids:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, undefer
 
 from ..db import db
 from ..errors import NotFound
@@ -18,8 +18,9 @@ PAGE = 30
 
 
 def revisions(version: ApiVersion, *, before: int = 0, size: int = PAGE) -> list[Revision]:
-    """Newest first; ``before``: a revision's number."""
-    query = select(Revision).where(Revision.version_id == version.id).options(joinedload(Revision.created_by))
+    """With what they hold, newest first; ``before``: the number of the last one seen."""
+    query = select(Revision).where(Revision.version_id == version.id)
+    query = query.options(joinedload(Revision.created_by), undefer(Revision.content))
     if before:
         query = query.where(Revision.number < before)
     return list(db.session.scalars(query.order_by(Revision.number.desc()).limit(size + 1)))

@@ -41,9 +41,12 @@ def keep(version: ApiVersion, work: Working, *, by: Person) -> None:
     if version.is_unpublished:
         set_document(version, work.source, work.document)
     else:
+        author = (
+            by.id
+        )  # asked for first: it may be read from the database, and then what is new would be written too early
         row = version.draft or Draft(version_id=version.id, version=version)
         row.source, row.document, row.choices = work.source, work.document, asdict(work.choices)
-        row.changed_by_id, row.changed_at = by.id, now()
+        row.changed_by_id, row.changed_at = author, now()
         db.session.add(row)
     version.drafted_at = now()  # so that `edits` counts this, too
     db.session.flush()
@@ -54,12 +57,16 @@ def set_document(version: ApiVersion, source: str, document: dict[str, Any]) -> 
     version.operations, version.scopes = len(openapi.operations(document)), list(openapi.scopes(document))
 
 
+class Stale(Refused):
+    """It was changed since it was looked at."""
+
+
 def lock(version: ApiVersion, edits: int) -> None:
     """Two people may have had the form open; the second one to send it looks again."""
     serialise(f"version {version.id}")
     db.session.refresh(version)
     if version.edits != edits:
-        raise Refused(
+        raise Stale(
             f"{version.name} was changed or published by somebody else while this page was open. "
             "Nothing of yours was saved. Look at it again."
         )

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, cast, or_, select
 
 from ..db import db, limited
+from ..errors import NotFound
 from .models import AuditEntry
 
 PAGE = 50
@@ -76,6 +77,13 @@ def entries(question: Question, *, before: int | None = None, size: int = PAGE) 
         query = query.where(AuditEntry.id < before)
     with limited(db.session.connection(), QUERY_S, "Choose a shorter time, one action or one request."):
         return list(db.session.scalars(query))
+
+
+def find_entry(entry_id: int) -> AuditEntry:
+    entry = db.session.get(AuditEntry, entry_id)
+    if entry is None:
+        raise NotFound("There is no such entry.")
+    return entry
 
 
 def all_entries(question: Question, limit: int = MOST_EXPORTED) -> Iterator[AuditEntry]:

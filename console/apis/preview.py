@@ -1,0 +1,103 @@
+"""What publishing would change, in words: for whoever looks before she publishes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from ..applications.models import OPEN_STATES, Subscription
+from ..applications.plans import snapshot
+from ..db import db
+from ..errors import Refused
+from ..gateway.queries import nodes
+from . import openapi
+from .choices import Choices
+from .diff import compare
+from .models import ApiVersion
+from .publishing import check_publishable, to_publish
+from .revisions import last_plans
+
+Steps = dict[str, list[Any]]  # name to [before, after]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """``refusal``: why it would not be published; empty when it would."""
+
+    revision: int
+    document: list[str]
+    choices: Steps
+    plans: list[str]
+    subscribers: int
+    nodes: int
+    refusal: str
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.document or self.choices or self.plans)
+
+
+def preview(version: ApiVersion, choices: Choices | None = None) -> Preview:
+    """Of what `publish_version` would do; changes nothing."""
+    work = to_publish(version, choices)
+    served = version.is_serving
+    chosen = (
+        choice_steps(Choices.of(version), work.choices)
+        if served
+        else {k: [None, v] for k, v in asdict(work.choices).items()}
+    )
+    found = Preview(
+        revision=version.revision + 1,
+        document=document_steps(version.document if served else {}, work.document),
+        choices=chosen,
+        plans=plan_steps(last_plans(version), snapshot(version.id)),
+        subscribers=_subscribers(version),
+        nodes=len(nodes()),
+        refusal="",
+    )
+    try:
+        check_publishable(version, work)
+        refusal = "Nothing is different from what is being served." if served and found.is_empty else ""
+    except Refused as refused:
+        refusal = refused.message
+    return Preview(**vars(found) | {"refusal": refusal})
+
+
+def _subscribers(version: ApiVersion) -> int:
+    query = select(func.count()).select_from(Subscription).where(Subscription.version_id == version.id)
+    return db.session.scalar(query.where(Subscription.state.in_(OPEN_STATES))) or 0
+
+
+def choice_steps(before: Choices, after: Choices) -> Steps:
+    old, new = asdict(before), asdict(after)
+    return {name: [old[name], value] for name, value in new.items() if old[name] != value}
+
+
+def document_steps(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Of a version that was never served which operations come; else what changes, the breaking first."""
+    if not before:
+        return [f"adds {name}" for name in _operations(after)]
+    comparison = compare(before, after)
+    words = [f"{change.severity}: {change.text}" for change in comparison.changes]
+    if comparison.more:
+        words.append(f"and {comparison.more:,} more changes")
+    return words if words or before == after else ["changes its wording or examples"]
+
+
+def _operations(document: dict[str, Any]) -> dict[str, Any]:
+    return {f"{o.method.upper()} {o.path}": o.body for o in openapi.operations(document)}
+
+
+def plan_steps(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
+    """Of plans as `snapshot` keeps them."""
+    old = {plan["name"]: plan for plan in before}
+    words = []
+    for plan in after:
+        was = old.get(plan["name"])
+        if was is None:
+            words.append(f"adds the plan {plan['name']}")
+        else:
+            words += [f"{plan['name']}: {k} {was.get(k)} -> {v}" for k, v in plan.items() if was.get(k) != v]
+    return words
