@@ -82,7 +82,7 @@ def machine_routes() -> list[Any]:
 # every page, by domain
 PAGES = {
     "home": ("views",),
-    "accounts": ("views", "registration_views", "people", "profile"),
+    "accounts": ("views", "registration_views", "people", "profile", "access_token_views"),
     "apis": (
         "views", "lifecycle", "editor_views", "design_views", "lint_views", "review_views", "revision_views", "usage_views",
         "sunset_views", "switch_views",
@@ -95,6 +95,7 @@ PAGES = {
     "logs": ("views", "analytics_views", "rejected", "exports", "tail", "why_views"),
     "alerts": ("views",),
     "audit": ("views",),
+    "rest": ("views",),
 }  # fmt: skip
 
 

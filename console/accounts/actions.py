@@ -11,6 +11,7 @@ from ..audit.models import Action, AuditEntry
 from ..credentials.secrets import LINK, digest, mint, well_formed
 from ..db import db, now, serialise
 from ..errors import Refused
+from .access_token_models import AccessToken
 from .models import Link, Person, Purpose, Role, SentForm, Session, Team, Throttle
 from .passwords import hash_password, verify_password
 
@@ -180,7 +181,7 @@ def change_teams(person: Person, teams: list[Team], *, by: Person) -> None:
 
 
 def deactivate(person: Person, *, by: Person) -> None:
-    """She is signed out everywhere and cannot sign in; what she did stays."""
+    """She is signed out everywhere, her access tokens end, and she cannot sign in; what she did stays."""
     if person.id == by.id:
         raise Refused("You cannot deactivate yourself. Another admin can.")
     if person.role == Role.ADMIN:
@@ -188,6 +189,8 @@ def deactivate(person: Person, *, by: Person) -> None:
     if person.is_active:
         person.deactivated_at = now()
         db.session.execute(delete(Session).where(Session.person_id == person.id))
+        held = update(AccessToken).where(AccessToken.person_id == person.id, AccessToken.revoked_at.is_(None))
+        db.session.execute(held.values(revoked_at=now()))
         record(Action.PERSON_DEACTIVATED, person, by=by)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -108,8 +108,15 @@ class Person(Model):
     def get_id(self) -> str:
         return str(self.id)
 
+    within: ClassVar[frozenset[Permission] | None] = None  # of this object alone, see `limit_to`
+
     def may(self, permission: Permission) -> bool:
-        return self.is_active and permission in Role(self.role).permissions
+        held = Role(self.role).permissions
+        return self.is_active and permission in (held if self.within is None else held & self.within)
+
+    def limit_to(self, permissions: frozenset[Permission]) -> None:
+        """For as long as this object lives she may do no more than these, as with a token of few scopes."""
+        self.__dict__["within"] = permissions
 
     @property
     def team_ids(self) -> list[int]:

@@ -28,6 +28,8 @@ class Action(StrEnum):
     SESSION_STOLEN = "session.stolen"
     PASSWORD_CHANGED = "password.changed"
     PASSWORD_RESET_SENT = "password.reset_sent"
+    ACCESS_TOKEN_CREATED = "access_token.created"
+    ACCESS_TOKEN_REVOKED = "access_token.revoked"
     API_LOG_RETENTION_CHANGED = "api.log_retention_changed"
     VERSION_IMPORTED = "version.imported"
     VERSION_EDITED = "version.edited"

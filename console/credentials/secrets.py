@@ -19,7 +19,7 @@ from ..db import Model, db
 from ..runtime import needs_database, runtime
 
 ALPHABET = string.digits + string.ascii_letters
-CLIENT_SECRET, API_KEY, NODE_CREDENTIAL, LINK = "gws", "gwk", "gwn", "gwl"
+CLIENT_SECRET, API_KEY, NODE_CREDENTIAL, LINK, ACCESS_TOKEN = "gws", "gwk", "gwn", "gwl", "gwp"
 
 
 class SealedValue(Model):

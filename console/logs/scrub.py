@@ -28,7 +28,7 @@ MESSAGE = re.compile(
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # by their look: ours, JWTs (signed or encrypted) and what follows the name of a scheme
 _SHAPES = re.compile(
-    r"\bgw[skln]_[0-9A-Za-z_]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}"
+    r"\bgw[sklnp]_[0-9A-Za-z_]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}"
     r"|(?<![\w-])(?i:Bearer|Basic|DPoP|Splunk|Digest|Negotiate)(?:\s|%20|\+)+[\w.~+/=%-]{6,}"
 )
 _HINTS = ("eyJ", "gw", " ", "+", "%20", "\t")  # without any of these there is none of them

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, redirect, request, url_for
+from flask import Blueprint, Flask, Response, abort, current_app, g, redirect, request, url_for
 from flask_login import LoginManager, current_user
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -34,8 +34,32 @@ def permission_of(app: Flask, endpoint: str) -> Permission | None:
     return getattr(app.view_functions.get(endpoint), "permission", None)
 
 
+class Programs(Blueprint):
+    """Views for programs: ``who`` says who asks, by what she sent with this request and never by a browser's session, so
+    no other site can ask in her name. ``denied`` says what she lacks."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        prefix: str,
+        who: Callable[[], Person],
+        denied: Callable[[Permission], Refused],
+    ) -> None:
+        super().__init__(name, __name__, url_prefix=prefix)
+        self.who, self.denied = who, denied
+
+
+def programs() -> Programs | None:
+    """Of the view that is asked for, if it is one for programs."""
+    part = current_app.blueprints.get(request.blueprint or "")
+    return part if isinstance(part, Programs) else None
+
+
 def me() -> Person:
     """The signed-in person; only in views that need one."""
+    if "person" in g:
+        return cast(Person, g.person)
     if not current_user.is_authenticated:
         abort(401)
     return cast(Person, current_user._get_current_object())
@@ -63,6 +87,12 @@ def check_access() -> AnyResponse | None:
         raise Denied("This page names no permission, so nobody may see it.")
     if permission == Permission.PUBLIC:
         return None
+    part = programs()
+    if part is not None:
+        g.person = part.who()
+        if not g.person.may(permission):
+            raise part.denied(permission)
+        return None
     if not current_user.is_authenticated:
         return ask_to_sign_in()
     if not me().may(permission):
@@ -84,7 +114,7 @@ class Foreign(Refused):
 
 def refuse_foreign() -> None:
     """Cross-site requests change nothing. Browsers say where a request comes from; no token is needed in forms."""
-    if request.method in SAFE:
+    if request.method in SAFE or programs() is not None:
         return
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -112,12 +142,17 @@ def local_path(target: str | None) -> str:
 
 def refuse_plain_http() -> None:
     """In production no password goes over plain HTTP, except on this machine."""
-    if not runtime().config.production or request.is_secure or is_loopback(request.remote_addr or ""):
+    if not is_readable_on_the_way():
         return
     raise Denied(
         "Sign-in is refused over plain HTTP, because the password could be read on the way. Set GATEWRIGHT_TLS_CERT and "
         "GATEWRIGHT_TLS_KEY, or put a proxy with HTTPS in front and name it in GATEWRIGHT_TRUSTED_PROXIES."
     )
+
+
+def is_readable_on_the_way() -> bool:
+    """In production, a request over plain HTTP from another machine."""
+    return runtime().config.production and not request.is_secure and not is_loopback(request.remote_addr or "")
 
 
 def is_loopback(address: str) -> bool:

@@ -6,11 +6,13 @@ from typing import Any
 
 import structlog
 from flask import Flask, g, render_template, request
+from flask.typing import ResponseReturnValue as Answer
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from ..db import db
 from ..errors import Refused
+from . import problems
 from .access import local_path
 from .htmx import wants_part
 
@@ -37,26 +39,34 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, broken)
 
 
-def refused(error: Refused) -> tuple[str, int]:
+def refused(error: Refused) -> Answer:
     db.session.rollback()
+    if problems.wanted():
+        return problems.of_refused(error)
     return page(error.status, error.message)
 
 
-def http_error(error: HTTPException) -> tuple[str, int]:
+def http_error(error: HTTPException) -> Answer:
     db.session.rollback()
+    if problems.wanted():
+        return problems.of_http(error)
     return page(error.code or 500)
 
 
-def unstorable(error: Exception) -> tuple[str, int]:
+def unstorable(error: Exception) -> Answer:
     """A number or a text that no database column holds, such as 10^30 or NUL; nobody has such a thing."""
     db.session.rollback()
     log.warning("request.unstorable", path=request.path, error=type(error).__name__)
+    if problems.wanted():
+        return problems.problem(400, "This request holds a number or a character that cannot be stored.")
     return page(400)
 
 
-def broken(error: Exception) -> tuple[str, int]:
+def broken(error: Exception) -> Answer:
     db.session.rollback()
     log.exception("request.failed", path=request.path, error=type(error).__name__)
+    if problems.wanted():
+        return problems.problem(500, "Something broke here. It was logged under X-Request-Id, and nothing was saved.")
     return page(500)
 
 

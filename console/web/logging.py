@@ -14,7 +14,7 @@ from ..config import Config
 
 SECRET_NAMES = re.compile(r"pass|secret|token|authorization|cookie|api.?key|credential", re.IGNORECASE)
 SECRET_TEXT = re.compile(
-    r"gw[skniwl]_[0-9A-Za-z]{20,}(_[0-9A-Za-z]+)?|eyJ[\w-]{8,}(\.[\w-]*)+|(://[^:/@\s]*:)[^@\s/]+@"
+    r"gw[skniwlp]_[0-9A-Za-z]{20,}(_[0-9A-Za-z]+)?|eyJ[\w-]{8,}(\.[\w-]*)+|(://[^:/@\s]*:)[^@\s/]+@"
 )
 
 
