@@ -15,6 +15,7 @@ import click
 from . import __version__
 from .config import SETTINGS, Config, load
 from .errors import Refused
+from .files.commands import apply, export
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 @click.version_option(__version__, prog_name="gatewright")
 def cli() -> None:
     pass
+
+
+cli.add_command(apply)
+cli.add_command(export)
 
 
 def main() -> None:
