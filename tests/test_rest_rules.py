@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text, update
+from sqlalchemy import event, text, update
 
 from console.accounts.models import Person
-from console.applications.actions import create_application
+from console.applications.actions import create_application, subscribe
+from console.applications.models import Application
 from console.db import db, now, unit_of_work
 from console.rest.models import IdempotentAnswer
-from tests.conftest import ORDERS, SERVER, Cast, World, at_once, counts, trail
+from tests.conftest import ORDERS, SERVER, Cast, World, at_once, counts, publish_another, subscribed, trail
 from tests.rest import ROOT, Rest, make_token
 
 V1 = "/apis/orders/versions/1.0.0"
@@ -166,6 +168,30 @@ class TestPages:
     def test_a_number_that_no_column_holds_finds_nothing(self, rest: Rest) -> None:
         assert rest.get(f"/applications?after={10**18}").status_code in (200, 400)
         assert rest.get(f"/applications/{10**30}").status_code in (400, 404)
+
+
+LISTS = ["/apis", "/apis/orders/versions", "/catalog", "/applications", "/applications/{application}/subscriptions"]
+LISTS += ["/subscriptions", "/audit-entries", "/people", "/nodes", f"{V1}/revisions", f"{V1}/plans", f"{V1}/reviews"]
+
+
+def test_a_list_asks_the_database_no_more_for_many(app: Flask, cast: Cast, world: World) -> None:
+    with app.app_context(), unit_of_work():
+        alice = db.session.get_one(Person, cast.alice)
+        application = db.session.get_one(Application, world.application_id)
+        for number in range(2, 8):
+            subscribe(application, publish_another(alice, number, ["signed"]), "", by=alice)
+            subscribed(publish_another(alice, number + 10, ["signed"]), alice, alice, f"A{number}")
+    rest, asked = Rest(app, make_token(app, cast.alice)), Counter[str]()
+    rest.get("/me")
+
+    def count(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked[path] += not statement.startswith(("BEGIN", "PRAGMA", "SET LOCAL", "SELECT pg_advisory_xact_lock"))
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", count)
+    for path in LISTS:
+        assert rest.get(path.format(application=world.application_id)).status_code == 200
+    assert {path: n for path, n in asked.items() if n > 8} == {}
 
 
 class TestProblems:

@@ -61,8 +61,10 @@ def other_versions(version: ApiVersion) -> list[ApiVersion]:
 
 
 def versions_of(slug: str, *, before: int = 0, size: int = PAGE) -> list[ApiVersion]:
-    """Newest first; ``before``: the number of the last one seen."""
-    query = _versions().where(Api.slug == slug).order_by(ApiVersion.id.desc()).limit(size + 1)
+    """Newest first, with who did what to them; ``before``: the number of the last one seen."""
+    people = (ApiVersion.created_by, ApiVersion.published_by, ApiVersion.draft, ApiVersion.successor)
+    query = _versions().options(*map(joinedload, people))
+    query = query.where(Api.slug == slug).order_by(ApiVersion.id.desc()).limit(size + 1)
     return list(db.session.scalars(query.where(ApiVersion.id < before) if before else query))
 
 

@@ -56,6 +56,15 @@ def offered(version_id: int) -> list[Plan]:
     return [plan for plan in plans_of(version_id) if plan.state == PlanState.PUBLISHED]
 
 
+def offered_by(version_ids: set[int]) -> dict[int, list[Plan]]:
+    """Those that may be subscribed to, by version."""
+    query = select(Plan).where(Plan.version_id.in_(version_ids), Plan.state == PlanState.PUBLISHED)
+    found: dict[int, list[Plan]] = {version_id: [] for version_id in version_ids}
+    for plan in db.session.scalars(query.order_by(Plan.id)):
+        found[plan.version_id].append(plan)
+    return found
+
+
 def find_plan(version: ApiVersion, name: str) -> Plan:
     plan = db.session.scalars(select(Plan).where(Plan.version_id == version.id, Plan.name == name)).first()
     if plan is None:

@@ -24,7 +24,8 @@ def _visible(person: Person) -> Select[Application]:
 
 
 def applications(person: Person, *, after: int = 0, search: str = "", size: int = PAGE) -> list[Application]:
-    query = _visible(person).options(joinedload(Application.team), *_with_versions()).order_by(Application.id)
+    owners = (joinedload(Application.team), joinedload(Application.created_by))
+    query = _visible(person).options(*owners, *_with_versions()).order_by(Application.id)
     if search:
         query = query.where(Application.name.icontains(search, autoescape=True))
     return list(db.session.scalars(query.where(Application.id > after).limit(size + 1)))
@@ -103,8 +104,16 @@ def subscriptions(*, state: str = "", after: int = 0, size: int = PAGE) -> list[
     return list(db.session.scalars(query.order_by(Subscription.id.desc())))
 
 
+def subscriptions_of(application: Application, *, before: int = 0, size: int = PAGE) -> list[Subscription]:
+    """Newest first; ``before``: the number of the last one seen."""
+    query = select(Subscription).where(Subscription.application_id == application.id).options(*_whole())
+    query = query.where(Subscription.id < before) if before else query
+    return list(db.session.scalars(query.order_by(Subscription.id.desc()).limit(size + 1)))
+
+
 def _whole() -> tuple[Any, ...]:
     return (
+        joinedload(Subscription.plan),
         joinedload(Subscription.application).joinedload(Application.team),
         joinedload(Subscription.version).joinedload(ApiVersion.api).joinedload(Api.team),
         joinedload(Subscription.plan),

@@ -11,7 +11,7 @@ import orjson
 from flask import Response, request
 
 from ..apis.models import ApiVersion
-from ..apis.working import lock
+from ..apis.working import Stale, lock
 from ..errors import Refused
 from .operations import Asked, Unreadable
 from .parameters import BadQuery
@@ -81,7 +81,10 @@ def expected(version: ApiVersion) -> int:
     edits = version.edits
     if not request.if_match.star_tag and not request.if_match.contains(str(edits)):
         raise Differs(f"{version.name} was changed since you read it. Read it again.")
-    lock(version, edits)
+    try:
+        lock(version, edits)
+    except Stale as stale:  # while this waited for whoever was faster
+        raise Differs(stale.message) from None
     return edits
 
 

@@ -46,8 +46,10 @@ def import_api(asked: Asked) -> Response:
     team = next((t for t in teams_of(me()) if t.name == asked.query["team"]), None)
     if team is None:
         raise Refused("Name a team of yours.", "team")
+    info = asked.document["info"]
+    name = f"{actions.slug_of(str(info['title']).strip()[:120])}@{str(info['version']).strip()[:40]}"
+    is_new = not queries.versions_named(name)
     version = actions.import_document(asked.text, team, by=me(), document=asked.document)
-    is_new = version.edits == 1
     where = address("apis", version.api.slug, "versions", version.version)
     return answer(version, 201, Location=where) if is_new else answer(version)
 

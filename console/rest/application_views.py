@@ -54,8 +54,7 @@ def show_application(asked: Asked, application_id: int) -> Response:
 def list_subscriptions_of(asked: Asked, application_id: int) -> Response:
     """List the subscriptions of an application, newest first."""
     application = queries.find_application(application_id, by=me())
-    before = after_number(asked)
-    found = [s for s in application.subscriptions if not before or s.id < before]
+    found = queries.subscriptions_of(application, before=after_number(asked), size=asked.query["limit"])
     return page(asked, found, shapes.of_subscription, lambda one: one.id)
 
 

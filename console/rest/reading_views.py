@@ -7,7 +7,7 @@ from flask import Response
 from ..accounts.models import Permission
 from ..apis import queries
 from ..applications.models import Application
-from ..applications.plans import offered
+from ..applications.plans import offered, offered_by
 from ..applications.queries import find_application
 from ..audit.queries import Question, entries, find_entry
 from ..gateway.queries import all_nodes, find_node
@@ -64,7 +64,8 @@ LOG_QUERY = (
 def search_catalog(asked: Asked) -> Response:
     """Search what may be subscribed to, or is still served."""
     found = queries.catalog(after=after_number(asked), search=asked.query["search"], size=asked.query["limit"])
-    return page(asked, found, lambda v: shapes.of_catalog(v, offered(v.id)), lambda v: v.id)
+    plans = offered_by({version.id for version in found})
+    return page(asked, found, lambda v: shapes.of_catalog(v, plans[v.id]), lambda v: v.id)
 
 
 @operation("GET", "/catalog/<slug>/<number>", P.READ_CATALOG, tag="Catalog", answer="CatalogEntry")

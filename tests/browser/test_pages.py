@@ -14,7 +14,7 @@ ADMIN = (
     "/", "/apis", "/apis/new", "/apis/orders/2.0.0", "/apis/orders/2.0.0/document", "/apis/orders/1.0.0/settings",
     "/apis/shipments/2.4.1", "/apis/shipments/2.4.1/usage", "/apis/rates/4.1.0/deprecate", "/apis/rates/4.1.0/retire", "/catalog", "/catalog/orders/1.0.0",
     "/applications", "/applications/new", "/applications/1", "/applications/1/keys/new", "/applications/1/tokens/new", "/approvals",
-    "/people", "/people/invite", "/people/2", "/profile", "/logs", "/logs?range=7d&q=shipments", "/logs/why", "/analytics?by=operation", "/alerts", "/alerts/new", "/alerts/webhooks/new", "/logs?path=nothing-like-it", "/logs/rejected", "/nodes", "/nodes/1", "/keys",
+    "/people", "/people/invite", "/people/2", "/profile", "/profile/tokens", "/logs", "/logs?range=7d&q=shipments", "/logs/why", "/analytics?by=operation", "/alerts", "/alerts/new", "/alerts/webhooks/new", "/logs?path=nothing-like-it", "/logs/rejected", "/nodes", "/nodes/1", "/keys",
     "/audit", "/audit/3", "/settings", "/nowhere", "/analytics?range=7d", "/tokens", "/leaks", "/apis/orders/2.0.0/keys", "/apis/orders/2.0.0/settings",
     "/applications/1/secrets/new", "/applications/1/keys/1/rotate", "/applications/1/client-keys/new",
 )  # fmt: skip
