@@ -98,9 +98,15 @@ class TestApply:
     def test_the_end_comes_after_the_subscribers(self, app: Flask, apply: Apply) -> None:
         ends = {"sunset_at": SUNSET, "successor": "2.0.0", "note": "Use v2."}
         steps = apply(world(version(state="deprecated", **ends), version("2.0.0")) | shop())
-        assert steps[-2:] == [f"deprecate, sunset {now() + timedelta(days=60):%d %B %Y}", "successor: 2.0.0"]
+        assert steps[-3:] == [
+            f"deprecate, sunset {now() + timedelta(days=60):%d %B %Y}",
+            "successor: nothing -> 2.0.0",
+            "note: nothing -> Use v2.",
+        ]
         assert read(app, select(ApiVersion).where(ApiVersion.state == "deprecated")).deprecation_note == "Use v2."
         assert apply(world(version(state="deprecated", **ends), version("2.0.0")) | shop()) == []
+        ends["note"] = "Soon."
+        assert apply(world(version(state="deprecated", **ends))) == ["note: Use v2. -> Soon."]
         assert apply(world(version())) == ["take the deprecation back"]
 
     def test_stops_and_retirement(self, app: Flask, apply: Apply) -> None:

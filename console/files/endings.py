@@ -44,12 +44,15 @@ def _deprecate(work: Work, version: ApiVersion, said: Said, about: str) -> None:
     wanted = (sunset_at, successor.id if successor else None, said.get("note", ""))
     if (version.sunset_at, version.successor_id, version.deprecation_note) == wanted:
         return
-    is_new = version.state == State.PUBLISHED
-    before = version.sunset_at
+    is_new, before = version.state == State.PUBLISHED, (version.sunset_at, version.successor, version.deprecation_note)
     deprecate_version(version, sunset_at=sunset_at, successor=successor, note=wanted[2], by=work.by)
-    work.say(about, f"deprecate, sunset {sunset_at:%d %B %Y}" if is_new else differs("sunset_at", before, sunset_at))
-    if successor:
-        work.say(about, f"successor: {successor.version}")
+    if is_new:
+        work.say(about, f"deprecate, sunset {sunset_at:%d %B %Y}")
+    names = (before[0], before[1].version if before[1] else "", before[2])
+    after = (sunset_at, successor.version if successor else "", wanted[2])
+    for name, old, new in list(zip(("sunset_at", "successor", "note"), names, after, strict=True))[is_new:]:
+        if old != new:
+            work.say(about, differs(name, old, new))
 
 
 def moment(text: str, field: str) -> datetime:
