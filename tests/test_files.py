@@ -13,8 +13,9 @@ from flask import Flask
 from sqlalchemy import select
 
 from console.accounts.models import Person
-from console.apis.actions import save_document, save_draft
+from console.apis.actions import save_draft
 from console.apis.choices import Choices
+from console.apis.design import save_document
 from console.apis.models import ApiVersion
 from console.applications.models import Subscription
 from console.audit.models import AuditEntry
@@ -63,7 +64,7 @@ class TestApply:
         changed = version(document=text, plans=[GOLD | {"rate_requests": 200}])
         changed["choices"]["token_lifetime_s"] = 600
         assert apply(world(changed)) == [
-            "document: changes POST /orders",
+            "document: rewords POST /orders",
             "token_lifetime_s: 900 -> 600",
             "publish as revision 2",
             "plan gold: rate_requests: 100 -> 200",
@@ -88,7 +89,7 @@ class TestApply:
             save_draft(row, Choices(**vars(later) | {"token_lifetime_s": 60}), edits=row.edits, by=alice)
         assert apply(WHOLE) == []
         assert apply(world(version(document=ORDERS.replace("Place an order", "Ah")))) == [
-            "document: changes POST /orders",
+            "document: rewords POST /orders",
             "publish as revision 2",
         ]
         with app.app_context():

@@ -61,6 +61,7 @@ def places(app: Flask, cast: Cast, world: World, node: str, monkeypatch: pytest.
         "team_id": 1,
         "plan_name": "standard",
         "anchor": "post-orders",
+        "part": "servers",
         "name": "Order",
         "subscription_id": 1,
     }

@@ -102,12 +102,12 @@ def _publish(rest: Rest) -> None:
     assert (made.status_code, made.json["note"]) == (201, "First.")
     rest.changed("PUT", f"{V2}/document", SECOND)
     said = rest.changed("POST", f"{V2}/publish", {"dry_run": True, "choices": {"token_lifetime_s": 600}}).json
-    assert said["document"] == ["changes POST /orders"]
+    assert said["document"] == ["rewords POST /orders"]
     assert said["choices"] == {"token_lifetime_s": [900, 600]}
     assert rest.changed("POST", f"{V2}/publish", {"choices": {"token_lifetime_s": 600}}).json["number"] == 2
     assert [one["number"] for one in rest.get(f"{V2}/revisions").json["items"]] == [2, 1]
     compared = rest.get(f"{V2}/revisions/1/compare/2").json
-    assert (compared["document"], compared["choices"]) == (["changes POST /orders"], {"token_lifetime_s": [900, 600]})
+    assert (compared["document"], compared["choices"]) == (["rewords POST /orders"], {"token_lifetime_s": [900, 600]})
     assert rest.get(f"{V2}/revisions/1").json["choices"]["token_lifetime_s"] == 900
     assert rest.get(f"{V2}/revisions/1/document").text == CHANGED
     assert rest.changed("POST", f"{V2}/revisions/1/restore", {"serve": True}).json["number"] == 3

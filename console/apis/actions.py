@@ -12,6 +12,7 @@ from ..accounts.models import Person, Team
 from ..applications.plans import plans_of
 from ..audit.actions import record
 from ..audit.models import Action
+from ..catalog.indexing import index_version
 from ..credentials.encryption import forget_keys
 from ..db import db, serialise
 from ..errors import Refused
@@ -152,6 +153,8 @@ def change_visibility(api: Api, visibility: str, *, by: Person) -> None:
     before, api.visibility = api.visibility, Visibility(visibility)
     if before != visibility:
         record(Action.API_VISIBILITY_CHANGED, api, by=by, changes={"visibility": [before, visibility]})
+        for version in api.versions:
+            index_version(version)
 
 
 def change_log_days(api: Api, days: int | None, *, by: Person) -> None:

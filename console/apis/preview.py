@@ -83,7 +83,14 @@ def document_steps(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     words = [f"{change.severity}: {change.text}" for change in comparison.changes]
     if comparison.more:
         words.append(f"and {comparison.more:,} more changes")
-    return words if words or before == after else ["changes its wording or examples"]
+    return words if words or before == after else _reworded(before, after)
+
+
+def _reworded(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Where nothing changed for callers: descriptions, examples, names of parts."""
+    old = _operations(before)
+    found = [f"rewords {name}" for name, body in _operations(after).items() if old.get(name) != body]
+    return found or ["rewords what is not an operation"]
 
 
 def _operations(document: dict[str, Any]) -> dict[str, Any]:

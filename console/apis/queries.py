@@ -11,7 +11,7 @@ from ..accounts.models import Permission, Person
 from ..db import db
 from ..errors import NotFound
 from ..runtime import remembered
-from .models import SERVING, UNPUBLISHED, Api, ApiVersion, State
+from .models import SERVING, UNPUBLISHED, Api, ApiVersion, State, Visibility
 
 PAGE = 30
 VISIBLE = (*SERVING, State.BLOCKED)
@@ -47,12 +47,30 @@ def newest_version(slug: str) -> ApiVersion:
     return version
 
 
-def find_in_catalog(slug: str, number: str, *, by: Person) -> ApiVersion:
-    """A version that this person may read about: drafts only for those who read APIs."""
+def newest_shown(slug: str) -> str:
+    """The number of the version that the catalog leads to."""
+    query = select(ApiVersion.version).join(ApiVersion.api).where(Api.slug == slug, ApiVersion.state.in_(VISIBLE))
+    order = (ApiVersion.state != State.PUBLISHED, ApiVersion.id.desc())
+    number = db.session.scalar(query.order_by(*order).limit(1))
+    return number or newest_version(slug).version
+
+
+def find_in_catalog(slug: str, number: str, *, by: Person | None) -> ApiVersion:
+    """A version that this person may read about; None: anybody. Drafts and what is retired only for those who read APIs."""
     version = find_version(slug, number)
-    if (version.is_unpublished or version.state == State.RETIRED) and not by.may(Permission.READ_APIS):
+    if by is not None and by.may(Permission.READ_APIS):
+        return version
+    if version.state not in VISIBLE or not _is_shown_to(by, version.api):
         raise NotFound(f"There is no version {number} of {slug} in the catalog.")
     return version
+
+
+def _is_shown_to(person: Person | None, api: Api) -> bool:
+    if api.visibility == Visibility.PUBLIC:
+        return True
+    if person is None or not person.may(Permission.READ_CATALOG):
+        return False
+    return api.visibility == Visibility.INTERNAL or api.team_id in person.team_ids
 
 
 def other_versions(version: ApiVersion) -> list[ApiVersion]:

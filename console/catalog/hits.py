@@ -12,8 +12,10 @@ from sqlalchemy.orm import contains_eager
 
 from ..accounts.models import Team
 from ..apis.models import Api, ApiVersion
+from ..applications.models import Plan, PlanState
 from ..db import db
 from ..runtime import runtime
+from .indexing import facet
 from .models import CatalogEntry, CatalogOperation, CatalogTerm
 from .search import LAST, Found
 from .words import words
@@ -32,6 +34,7 @@ class Hit:
     tags: list[Markup] = field(default_factory=list)  # those that matched
     operations: list[CatalogOperation] = field(default_factory=list)
     excerpt: Markup = field(default_factory=Markup)
+    plans: str = ""  # the titles of those that are offered
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def hits(found: Found, text: str) -> list[Hit]:
     ids = [version_id for version_id, _ in found.ids]
     asked = list(dict.fromkeys(words(text)))[:6]
     entries = _entries(ids)
-    out = [_hit(entries[i], asked) for i in ids if i in entries]
+    out = [_hit(*entries[i], asked) for i in ids if i in entries]
     unnamed = [h.version.id for h in out if asked and not _all_in(h.version.api.name, asked)]
     named = _operations(unnamed, asked) if unnamed else {}
     for hit in out:
@@ -57,22 +60,28 @@ def hits(found: Found, text: str) -> list[Hit]:
     return out
 
 
-def _entries(ids: list[int]) -> dict[int, CatalogEntry]:
+def _entries(ids: list[int]) -> dict[int, tuple[CatalogEntry, str]]:
+    """With the titles of the plans that are offered."""
     if not ids:
         return {}
-    query = select(CatalogEntry).join(CatalogEntry.version).join(ApiVersion.api).join(Api.team)
+    titles = select(func.aggregate_strings(Plan.title, ", ")).where(
+        Plan.version_id == CatalogEntry.version_id, Plan.state == PlanState.PUBLISHED
+    )
+    query = (
+        select(CatalogEntry, titles.scalar_subquery()).join(CatalogEntry.version).join(ApiVersion.api).join(Api.team)
+    )
     loaded = contains_eager(CatalogEntry.version)
     whole = (loaded.contains_eager(ApiVersion.api).contains_eager(Api.team), loaded.joinedload(ApiVersion.successor))
     query = query.where(CatalogEntry.version_id.in_(ids)).options(*whole)
-    return {entry.version_id: entry for entry in db.session.scalars(query)}
+    return {entry.version_id: (entry, plans or "") for entry, plans in db.session.execute(query)}
 
 
-def _hit(entry: CatalogEntry, asked: list[str]) -> Hit:
+def _hit(entry: CatalogEntry, plans: str, asked: list[str]) -> Hit:
     api = entry.version.api
     matched = [marked(tag, asked) for tag in entry.tags if asked and _any_in(tag, asked)][:4]
     seen = " ".join([api.name, *entry.tags])
     excerpt = _excerpt(entry.about, asked) if asked and not _all_in(seen, asked) else Markup("")
-    return Hit(entry.version, marked(api.name, asked), matched, [], excerpt)
+    return Hit(entry.version, marked(api.name, asked), matched, [], excerpt, plans)
 
 
 def _any_in(text: str, asked: list[str]) -> bool:
@@ -142,8 +151,11 @@ def facets() -> Facets:
 
 
 def _count() -> Facets:
+    """Without what only its own team sees."""
     t = CatalogTerm
-    query = select(t.term, func.count()).where(t.term >= "#", t.term < "#" + LAST).group_by(t.term)
+    own = select(t.version_id).where(t.term >= facet("seen", "team-"), t.term < facet("seen", "team-") + LAST)
+    query = select(t.term, func.count()).where(t.term >= "#", t.term < "#" + LAST, t.version_id.not_in(own))
+    query = query.group_by(t.term)
     counts = {str(term)[1:]: int(count) for term, count in db.session.execute(query)}
     by_kind: dict[str, list[tuple[str, int]]] = {"tag": [], "team": [], "state": []}
     for name, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):

@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import joinedload, undefer
 
-from ..apis.models import Api, ApiVersion, State
+from ..apis.models import Api, ApiVersion, State, Visibility
+from ..apis.queries import VISIBLE
 from ..db import db, unit_of_work
 from .models import CatalogEntry, CatalogOperation, CatalogTerm
 from .outline import UNTAGGED, Outline
@@ -25,7 +26,7 @@ PREFIX = 3
 MOST_WORDS, MOST_OPERATIONS = 5_000, 3_000  # of one version
 LONGEST_ABOUT, LONGEST_NOTE = 4_000, 600  # characters of descriptions that are looked at
 BATCH = 500
-SHOWN = (State.PUBLISHED, State.DEPRECATED)
+SHOWN = VISIBLE
 EVERYTHING = "*"
 
 
@@ -134,7 +135,9 @@ def _terms(version: ApiVersion, outline: Outline) -> Iterator[dict[str, Any]]:
             term, own = f"{word[:length]}*", weight + (length < len(word))
             terms[term] = min(terms.get(term, own), own)
     tags = [facet("tag", tag) for tag in outline.by_tag if tag != UNTAGGED][:100]
-    for term in (EVERYTHING, facet("state", version.state), facet("team", version.api.team_id), *tags):
+    audience = f"team-{version.api.team_id}" if version.api.visibility == Visibility.TEAM else version.api.visibility
+    facets = (facet("state", version.state), facet("team", version.api.team_id), facet("seen", audience))
+    for term in (EVERYTHING, *facets, *tags):
         terms[term] = weight_of(Tier.NAME, deprecated=deprecated)
     for term, weight in terms.items():
         yield {"term": term, "weight": weight, "version_id": version.id}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, abort, request
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
@@ -13,7 +13,7 @@ from ..apis.models import ApiVersion
 from ..applications.queries import own_subscribers
 from ..errors import NotFound
 from ..runtime import runtime
-from ..web.access import me, requires
+from ..web.access import ask_to_sign_in, requires, viewer
 from ..web.htmx import render
 from . import reference
 from .calls import example_call, text_of
@@ -31,10 +31,10 @@ AROUND = 40  # operations of its tag that are listed before and after the one th
 
 
 @blueprint.get("/catalog/<slug>/<number>/operations")
-@requires(P.READ_CATALOG)
+@requires(P.PUBLIC)
 def operations(slug: str, number: str) -> Response:
     """Found by words (``q``) or all of one tag; by position, ``after`` is that of the last one seen."""
-    version = queries.find_in_catalog(slug, number, by=me())
+    version = find_shown(slug, number)
     outline, q = outline_of(version), request.args.get("q", "")[:200]
     tag, after = request.args.get("tag", ""), request.args.get("after", -1, int)
     found = (
@@ -48,6 +48,17 @@ def operations(slug: str, number: str) -> Response:
         **around(version, outline),
     }
     return render("catalog/operations.html", part="catalog/_found.html", **context)
+
+
+def find_shown(slug: str, number: str) -> ApiVersion:
+    """As the catalog shows it; whoever is not signed in and cannot see it is asked to sign in, whether or not it exists."""
+    person = viewer()
+    try:
+        return queries.find_in_catalog(slug, number, by=person)
+    except NotFound:
+        if person is None:
+            abort(ask_to_sign_in())
+        raise
 
 
 def around(version: ApiVersion, outline: Outline, entry: Entry | None = None) -> dict[str, Any]:
@@ -66,9 +77,9 @@ def around(version: ApiVersion, outline: Outline, entry: Entry | None = None) ->
 
 
 @blueprint.get("/catalog/<slug>/<number>/operations/<anchor>")
-@requires(P.READ_CATALOG)
+@requires(P.PUBLIC)
 def operation(slug: str, number: str, anchor: str) -> Response:
-    version = queries.find_in_catalog(slug, number, by=me())
+    version = find_shown(slug, number)
     return operation_page(version, find_entry(version, anchor))
 
 
@@ -84,7 +95,8 @@ def operation_page(
 ) -> Response:
     document = document_of(version)
     described = reference.describe(document, entry.operation)
-    applications = own_subscribers(me(), version.id) if me().may(P.USE_APPLICATIONS) else []
+    person = viewer()
+    applications = own_subscribers(person, version.id) if person and person.may(P.USE_APPLICATIONS) else []
     form = form or TryForm(body=text_of(document, described.body) if described.body else "")
     form.offer(applications, described)
     context: dict[str, Any] = {
@@ -102,10 +114,10 @@ def operation_page(
 
 
 @blueprint.get("/catalog/<slug>/<number>/schemas")
-@requires(P.READ_CATALOG)
+@requires(P.PUBLIC)
 def schemas(slug: str, number: str) -> Response:
     """By name; ``after`` is the last one seen."""
-    version = queries.find_in_catalog(slug, number, by=me())
+    version = find_shown(slug, number)
     outline, after, q = outline_of(version), request.args.get("after", ""), request.args.get("q", "")[:200]
     names = [n for n in outline.schemas if n.lower() > after.lower() and q.lower() in n.lower()]
     context: dict[str, Any] = {"names": names[:PAGE], "more": names[PAGE - 1] if len(names) > PAGE else None, "q": q}
@@ -113,9 +125,9 @@ def schemas(slug: str, number: str) -> Response:
 
 
 @blueprint.get("/catalog/<slug>/<number>/schemas/<name>")
-@requires(P.READ_CATALOG)
+@requires(P.PUBLIC)
 def schema(slug: str, number: str, name: str) -> Response:
-    version = queries.find_in_catalog(slug, number, by=me())
+    version = find_shown(slug, number)
     document = document_of(version)
     components = (document.get("components") or {}).get("schemas") or {}
     if name not in components:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, se
 from sqlalchemy.orm import aliased
 
 from ..accounts.models import Permission, Person
+from ..apis.models import Visibility
 from ..db import db
 from ..errors import Denied
 from .indexing import EVERYTHING, PREFIX, facet
@@ -49,6 +50,32 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Seen(Wanted):
+    """Any of these facets: what somebody may see."""
+
+    any_of: tuple[str, ...] = ()
+
+    @property
+    def one_term(self) -> str:
+        return self.any_of[0] if len(self.any_of) == 1 else ""
+
+    def of(self, table: Any) -> ColumnElement[bool]:
+        return cast("ColumnElement[bool]", table.term.in_(self.any_of))
+
+
+def seen_by(person: Person | None) -> list[Wanted]:
+    """Nothing to ask for where somebody reads all APIs; None is anybody who is not signed in."""
+    if person is None:
+        return [Seen("", True, (facet("seen", Visibility.PUBLIC),))]
+    if not person.may(Permission.READ_CATALOG):
+        raise Denied("Your role does not read the catalog.")
+    if person.may(Permission.READ_APIS):
+        return []
+    teams = [facet("seen", f"team-{team_id}") for team_id in person.team_ids]
+    return [Seen("", True, (facet("seen", Visibility.PUBLIC), facet("seen", Visibility.INTERNAL), *teams))]
+
+
+@dataclass(frozen=True)
 class Filters:
     """Of the catalog: ``among``, the only versions that are asked for."""
 
@@ -71,15 +98,14 @@ class Found:
     more: str = ""
 
 
-def search(text: str, *, by: Person, after: str = "", size: int = PAGE, filters: Filters | None = None) -> Found:
-    """``after``: the cursor of the page before. No text: everything that the filters let through."""
-    if not by.may(Permission.READ_CATALOG):
-        raise Denied("Your role does not read the catalog.")
+def search(text: str, *, by: Person | None, after: str = "", size: int = PAGE, filters: Filters | None = None) -> Found:
+    """``after``: the cursor of the page before. No text: everything that the filters let through. ``by`` None: anybody."""
+    seen = seen_by(by)
     filters = filters or Filters()
     typed = [Wanted(word) for word in dict.fromkeys(words(text))][:MOST_WORDS]
     if text.strip() and not typed:
         return Found([])
-    query = _query(typed, filters, _cursor(after), size + 1)
+    query = _query(typed, [*filters.wanted, *seen], filters.among, _cursor(after), size + 1)
     rows = [(int(row[0]), int(row[1])) for row in db.session.execute(query)]
     more = "{1}.{0}".format(*rows[size - 1]) if len(rows) > size else ""
     return Found(rows[:size], more)
@@ -92,18 +118,23 @@ def _cursor(text: str) -> tuple[int, int]:
     return -1, 0
 
 
-def _query(typed: list[Wanted], filters: Filters, after: tuple[int, int], most: int) -> Select[Any]:
-    wanted = [*typed, *filters.wanted] or [Wanted(EVERYTHING, is_facet=True)]
-    if filters.among is not None:
+def _query(
+    typed: list[Wanted], filters: list[Wanted], among: frozenset[int] | None, after: tuple[int, int], most: int
+) -> Select[Any]:
+    wanted = [*typed, *filters]
+    if not any(type(one) is Wanted for one in wanted):
+        wanted = [Wanted(EVERYTHING, is_facet=True), *wanted]
+    if among is not None:
         return _one_by_one(
-            select(T.version_id).where(T.term == EVERYTHING, T.version_id.in_(filters.among)),
+            select(T.version_id).where(T.term == EVERYTHING, T.version_id.in_(among)),
             typed,
             wanted,
             after,
             most,
         )
-    sizes = _sizes(wanted) if len(wanted) > 1 or not wanted[0].one_term else [FEW + 1]
-    rarest = min(zip(sizes, wanted, strict=True), key=lambda pair: pair[0])
+    plain = [one for one in wanted if type(one) is Wanted]  # what somebody may see is as good as everything
+    sizes = _sizes(plain) if len(plain) > 1 or not plain[0].one_term else [FEW + 1]
+    rarest = min(zip(sizes, plain, strict=True), key=lambda pair: pair[0])
     if rarest[0] <= FEW:
         others = [w for w in wanted if w is not rarest[1]]
         return _one_by_one(select(T.version_id).where(rarest[1].of(T)).distinct(), typed, others, after, most)

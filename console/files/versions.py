@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from ..accounts.models import Permission, Team
 from ..apis import openapi
-from ..apis.actions import import_document, save_document, save_draft
+from ..apis.actions import import_document, save_draft
 from ..apis.choices import Choices
+from ..apis.design import save_document
 from ..apis.models import Api, ApiVersion, State
 from ..apis.preview import choice_steps, document_steps
 from ..apis.publishing import publish_version

@@ -8,7 +8,7 @@ from flask import Response
 
 from ..accounts.models import Permission
 from ..accounts.queries import teams_of
-from ..apis import actions, queries
+from ..apis import actions, design, queries
 from ..apis.choices import Choices
 from ..apis.models import ApiVersion, State
 from ..apis.working import working
@@ -110,7 +110,7 @@ def as_text(version: ApiVersion, source: str) -> Response:
 def save_document(asked: Asked, slug: str, number: str) -> Response:
     """Save the OpenAPI document: of a draft, or for the next revision of what is published."""
     version = queries.find_version(slug, number)
-    actions.save_document(version, asked.text, edits=expected(version), by=me(), document=asked.document)
+    design.save_document(version, asked.text, edits=expected(version), by=me(), document=asked.document)
     return answer(version)
 
 

@@ -10,9 +10,9 @@ from ..accounts.models import Permission
 from ..apis import queries, sunset, switches
 from ..apis.models import ApiVersion, Revision
 from ..apis.preview import choice_steps, document_steps, plan_steps, preview
-from ..apis.publishing import content_of, find_revision, publish_version, restore_revision
+from ..apis.publishing import publish_version, restore_revision
 from ..apis.queries import find_version
-from ..apis.revisions import revisions
+from ..apis.revisions import content_of, find_revision, revisions
 from ..errors import Refused
 from ..web.access import me
 from . import shapes
@@ -44,7 +44,7 @@ def publish(asked: Asked, slug: str, number: str) -> Response:
     edits, chosen = expected(version), asked.body.get("choices")
     choices = changed_choices(version, chosen) if chosen else None
     if asked.body.get("dry_run"):
-        return json(vars(preview(version, choices, by=me())), ETag=tag_of(version))
+        return json(vars(preview(version, choices)), ETag=tag_of(version))
     made = publish_version(version, choices, edits=edits, by=me(), note=asked.body.get("note", ""))
     return _made(version, made)
 

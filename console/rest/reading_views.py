@@ -10,6 +10,7 @@ from ..applications.models import Application
 from ..applications.plans import offered, offered_by
 from ..applications.queries import find_application
 from ..audit.queries import Question, entries, find_entry
+from ..catalog.search import search as find_words
 from ..gateway.queries import all_nodes, find_node
 from ..logs import filters, search
 from ..logs.naming import named_rows
@@ -63,9 +64,11 @@ LOG_QUERY = (
 @operation("GET", "/catalog", P.READ_CATALOG, tag="Catalog", answer="[CatalogEntry]", query=(SEARCH, *PAGED))
 def search_catalog(asked: Asked) -> Response:
     """Search what may be subscribed to, or is still served."""
-    found = queries.catalog(after=after_number(asked), search=asked.query["search"], size=asked.query["limit"])
-    plans = offered_by({version.id for version in found})
-    return page(asked, found, lambda v: shapes.of_catalog(v, plans[v.id]), lambda v: v.id)
+    found = find_words(asked.query["search"], by=me(), after=asked.query["after"], size=asked.query["limit"])
+    versions = queries.names({version_id for version_id, _ in found.ids})
+    plans = offered_by(set(versions))
+    items = [shapes.of_catalog(versions[n], plans[n]) for n, _ in found.ids if n in versions]
+    return bounded(items, found.more or None)
 
 
 @operation("GET", "/catalog/<slug>/<number>", P.READ_CATALOG, tag="Catalog", answer="CatalogEntry")

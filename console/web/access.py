@@ -65,6 +65,11 @@ def me() -> Person:
     return cast(Person, current_user._get_current_object())
 
 
+def viewer() -> Person | None:
+    """Who looks at a page that anybody may open, where she is signed in."""
+    return me() if current_user.is_authenticated else None
+
+
 def install(app: Flask) -> None:
     manager = LoginManager(app)
     manager.session_protection = None  # sessions are bound to the browser by web.session

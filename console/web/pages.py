@@ -59,12 +59,17 @@ def shared() -> dict[str, Any]:
     theme = request.cookies.get("theme", "system")
     return {
         "me": person,
+        "may": person.may if person else _nothing,
         "P": Permission,
         "theme": theme if theme in THEMES else "system",
         "navigation": navigation(person) if person else [],
         "product_version": __version__,
         "settings_table": SETTINGS,
     }
+
+
+def _nothing(permission: Permission) -> bool:
+    return False
 
 
 def navigation(person: Person) -> list[tuple[str, list[dict[str, Any]]]]:
