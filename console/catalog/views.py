@@ -104,7 +104,7 @@ def _page(version: ApiVersion, form: SubscribeForm, status: int = 200) -> Respon
         "subscribed": list(subscribed.values()),
         "plans": available,
         "others": [v for v in queries.other_versions(version) if v.is_serving],
-        "following": person is not None and is_following(version.api, person),
+        "follows": person is not None and is_following(version.api, person),
         **around(version, outline_of(version)),
     }
     return render("catalog/show.html", status=status, **context)

@@ -15,7 +15,10 @@ ADMIN = (
     "/apis/shipments/2.4.1", "/apis/shipments/2.4.1/usage", "/apis/rates/4.1.0/deprecate", "/apis/rates/4.1.0/retire", "/catalog", "/catalog/orders/1.0.0",
     "/applications", "/applications/new", "/applications/1", "/applications/1/keys/new", "/applications/1/tokens/new", "/approvals",
     "/people", "/people/invite", "/people/2", "/profile", "/profile/tokens", "/logs", "/logs?range=7d&q=shipments", "/logs/why", "/analytics?by=operation", "/alerts", "/alerts/new", "/alerts/webhooks/new", "/logs?path=nothing-like-it", "/logs/rejected", "/nodes", "/nodes/1", "/keys",
-    "/audit", "/audit/3", "/settings", "/nowhere", "/analytics?range=7d", "/tokens", "/leaks", "/apis/orders/2.0.0/keys", "/apis/orders/2.0.0/settings",
+    "/audit", "/audit/3", "/settings", "/nowhere", "/analytics?range=7d", "/tokens", "/leaks", "/apis/orders/2.0.0/keys", "/apis/orders/2.0.0/settings", "/apis/orders/2.0.0/publish", "/apis/orders/2.0.0/reviews", "/apis/orders/2.0.0/revisions",
+    "/apis/orders/2.0.0/compare", "/apis/orders/2.0.0/plans", "/apis/orders/2.0.0/plans/new", "/apis/orders/2.0.0/plans/standard",
+    "/apis/orders/2.0.0/lint", "/apis/lint-rules", "/apis/orders/2.0.0/design", "/apis/orders/2.0.0/edit", "/apis/rates/4.1.0/write",
+    "/subscriptions/1", "/people/registration", "/teams/1",
     "/applications/1/secrets/new", "/applications/1/keys/1/rotate", "/applications/1/client-keys/new",
 )  # fmt: skip
 DEVELOPER = (
@@ -28,6 +31,8 @@ DEVELOPER = (
     "/catalog/orders/1.0.0/operations/post-orders",
     "/catalog/orders/1.0.0/operations/get-orders-order-id",
     "/catalog/orders/1.0.0/schemas",
+    "/catalog/orders/1.0.0/changes",
+    "/subscriptions/1",
     "/catalog/orders/1.0.0/schemas/OrderPage",
     "/applications",
     "/applications/1",

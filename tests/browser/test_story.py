@@ -40,6 +40,7 @@ def publish(admin, running: Installation) -> None:
     admin.page.get_by_role("navigation", name="Version").get_by_text("Overview").click()
     admin.fill(backend_url=running.sample)
     admin.page.get_by_label("API key").check()
+    admin.click("Go on to publish")
     admin.click("Publish version")
     published = time.monotonic()
     wait_until(lambda: call(f"{running.gateway}/orders/v1/orders").status == 401, 2)
@@ -165,7 +166,7 @@ def deprecate_and_retire(admin, running: Installation, token: str) -> None:
     assert said()["sunset"].endswith("GMT")  # RFC 8594
     assert 'rel="deprecation"' in said()["link"]
     admin.open("/apis/orders/1.0.0/retire")
-    admin.fill(name="Orders 1.0.0")
+    admin.fill(name="Orders 1.0.0", reason="Nobody maintains it.")
     admin.click("Retire version")
     wait_until(lambda: call(url).status == 410, 2)
     gone = call(url)

@@ -121,6 +121,7 @@ def test_an_api_gets_a_key_of_its_own(window, running: Installation, people, tmp
     admin.open("/apis/orders/2.0.0/settings")
     admin.page.locator("summary", has_text="Token format").click()
     admin.page.locator("select[name=key_source]").select_option("jwk")
+    admin.click("Go on to publish")
     admin.click("Publish revision 2")
     token = get_a_token(developer, "Orders 2.0.0")
     inner = (jwe.decrypt_compact(token, pair, algorithms=ALGORITHMS).plaintext or b"").decode()
