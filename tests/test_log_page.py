@@ -341,3 +341,18 @@ def test_facets_are_offered_where_they_say_something(sign_in: SignIn, calls: lis
     assert '<div id="offered" hx-swap-oob="innerMorph">' in part
     assert "<html" not in part
     assert re.search(r'name="status" value="5xx" checked', part)
+
+
+def test_calls_are_found_by_the_plan_of_their_application(sign_in: SignIn, calls: list[Any], world: World) -> None:
+    mine = sum(row.client_id == world.client_id for row in calls)
+    alice = sign_in("alice")
+    page = alice.get("/logs?api=orders@1.0.0&range=7d").text
+    assert re.search(rf'name="plan" value="standard".*?{mine}<', page, re.DOTALL)
+    for query in ("plan=standard", "plan=orders@1.0.0/standard", "q=plan:standard"):
+        found = alice.get(f"/logs?{query}&range=7d").text
+        assert world.client_id in found or "Shop" in found, query
+        assert "app-other" not in found.split('id="results"')[-1], query
+    assert (
+        "No call" in alice.get("/logs?plan=gold&range=7d").text
+        or "0 calls" in alice.get("/logs?plan=gold&range=7d").text
+    )

@@ -11,7 +11,7 @@ from ..accounts.models import Membership, Permission, Person
 from ..apis.models import Api, ApiVersion
 from ..db import db
 from ..errors import NotFound
-from .models import Application, Subscription, SubscriptionState
+from .models import OPEN_STATES, Application, Plan, Subscription, SubscriptionState
 
 PAGE = 30
 
@@ -144,3 +144,26 @@ def by_client_ids(client_ids: set[str]) -> dict[str, Application]:
         return {}
     query = select(Application).where(Application.client_id.in_(client_ids)).options(joinedload(Application.team))
     return {a.client_id: a for a in db.session.scalars(query)}
+
+
+MOST_OF_A_PLAN = 2000
+
+
+def clients_of_plan(name: str) -> set[str]:
+    """Client ids with a subscription of a plan: ``orders@1.0.0/gold``, or ``gold`` of whichever version."""
+    version, _, plan = name.rpartition("/")
+    slug, _, number = version.partition("@")
+    query = select(Application.client_id).join(Subscription).join(Plan, Subscription.plan_id == Plan.id)
+    query = query.where(Plan.name == plan, Subscription.state.in_((*OPEN_STATES, SubscriptionState.CLOSED)))
+    if slug:
+        query = query.join(ApiVersion, Plan.version_id == ApiVersion.id).join(ApiVersion.api)
+        query = query.where(Api.slug == slug, *((ApiVersion.version == number,) if number else ()))
+    return set(db.session.scalars(query.distinct().limit(MOST_OF_A_PLAN)))
+
+
+def plans_of_clients(version_id: int, client_ids: set[str]) -> dict[str, Plan]:
+    """The plan of each application at one version, by client id."""
+    query = select(Application.client_id, Plan).join(Subscription, Subscription.application_id == Application.id)
+    query = query.join(Plan, Subscription.plan_id == Plan.id).order_by(Subscription.id)
+    query = query.where(Subscription.version_id == version_id, Application.client_id.in_(client_ids))
+    return {row[0]: row[1] for row in db.session.execute(query)}

@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from ..apis.queries import versions_named
 from ..applications.models import Application
-from ..applications.queries import client_ids_named
+from ..applications.queries import client_ids_named, clients_of_plan
 from ..db import now
 from ..gateway.queries import node_names
 from ..web.forms import asked_moment
@@ -33,6 +33,7 @@ MANY = (
     "api",
     "operation",
     "application",
+    "plan",
     "node",
     "method",
     "country",
@@ -143,7 +144,7 @@ def question_of(asked: Asked, only: Application | None) -> Question:
     if since is None and asked.range:
         since = now() - RANGES[asked.range]
     many, one = asked.many, asked.one
-    clients = frozenset({only.client_id}) if only else _all(many["application"], client_ids_named)
+    clients = frozenset({only.client_id}) if only else _clients(many["application"], many["plan"])
     return Question(
         since=since,
         until=asked.until,
@@ -165,6 +166,12 @@ def question_of(asked: Asked, only: Application | None) -> Question:
         address=one["address"],
         words=one["q"],
     )
+
+
+def _clients(applications: tuple[str, ...], plans: tuple[str, ...]) -> frozenset[str] | None:
+    """Those named, among those that have one of the plans now; a record does not keep its plan."""
+    named, having = _all(applications, client_ids_named), _all(plans, clients_of_plan)
+    return having if named is None else named if having is None else named & having
 
 
 def _all(names: tuple[str, ...], find: Callable[[str], set[Any]]) -> frozenset[Any] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..apis.queries import names
-from ..applications.queries import by_client_ids
+from ..apis.queries import names, version_by_name
+from ..applications.queries import by_client_ids, plans_of_clients
 from ..gateway.queries import node_names
 from . import explain
 from .facets import Facet
@@ -16,7 +17,7 @@ from .store import COLUMNS, moment_of
 
 TITLES = {
     "status": "Status", "api": "API", "operation": "Operation", "application": "Application", "node": "Node",
-    "method": "Method", "country": "Country", "reason": "Why refused",
+    "plan": "Plan", "method": "Method", "country": "Country", "reason": "Why refused",
 }  # fmt: skip
 SHOWN = 6
 
@@ -72,8 +73,25 @@ class Names:
 
     def of_facets(self, found: Iterable[Facet], asked: Asked) -> list[NamedFacet]:
         """Without those that have nothing to choose from."""
-        named = (NamedFacet(f.name, TITLES[f.name], self._options(f, asked), f.sampled) for f in found)
+        named: list[NamedFacet] = []
+        for f in found:
+            named.append(NamedFacet(f.name, TITLES[f.name], self._options(f, asked), f.sampled))
+            if f.name == "application" and (plans := self._plans(f, asked)):
+                named.append(NamedFacet("plan", TITLES["plan"], plans, f.sampled))
         return [facet for facet in named if facet.options]
+
+    def _plans(self, applications: Facet, asked: Asked) -> list[Option]:
+        """Of one version: its plans, by the calls of the applications that are counted; else those that were asked for."""
+        said, counts, labels = asked.many["plan"], Counter[str](), dict[str, str]()
+        version = version_by_name(asked.many["api"][0]) if len(asked.many["api"]) == 1 else None
+        if version is not None:
+            having = plans_of_clients(version.id, {key for key, _ in applications.counts})
+            for key, count in applications.counts:
+                if plan := having.get(key):
+                    counts[plan.name] += count
+                    labels[plan.name] = plan.title
+        shown = [Option(name, labels[name], count, name in said) for name, count in counts.most_common()]
+        return shown + [Option(name, name, 0, True) for name in said if name not in counts]
 
     def _options(self, facet: Facet, asked: Asked) -> list[Option]:
         said = asked.many[facet.name]
