@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -15,7 +16,7 @@ from console.apis.actions import Choices, discard_draft, import_document, publis
 from console.apis.design import save_document
 from console.apis.models import ApiVersion, State
 from console.apis.review_models import Review
-from console.apis.states import RULES, Move
+from console.apis.states import RULES, WORDS, Move
 from console.audit.models import AuditEntry
 from console.db import db, now, unit_of_work
 from console.errors import Refused
@@ -283,3 +284,9 @@ class TestSunset:
             db.session.flush()
             with pytest.raises(Refused, match="has come"):
                 sunset.undeprecate_version(world_of(), "We keep it.", by=alice)
+
+
+def test_the_page_about_it_lists_every_move() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "lifecycle.md").read_text()
+    for move, rule in RULES.items():
+        assert f"| `{move}` | {', '.join(WORDS[state] for state in rule.sources)} |" in text

@@ -12,14 +12,16 @@ from sqlalchemy import select
 from console.accounts.actions import change_team_rules
 from console.accounts.models import Person, Role
 from console.apis import reviews
-from console.apis.actions import import_document, publish_version
+from console.apis.actions import change_visibility, import_document, publish_version
 from console.apis.choices import Choices
 from console.apis.design import save_document
 from console.apis.models import ApiVersion, Revision
 from console.apis.proposal import propose
 from console.apis.publishing import restore_revision
+from console.apis.subscribers import follow
 from console.db import db, unit_of_work
 from console.errors import Refused
+from console.outbox import Letter
 from tests.conftest import ORDERS, Cast, SignIn, World, trail
 from tests.ingested import kong, send
 
@@ -207,3 +209,31 @@ class TestRevisions:
             version = db.session.get_one(ApiVersion, world.version_id)
             assert (version.draft, version.revision, version.source) == (None, 2, SAFE)
             assert version.accepts == ["signed", "encrypted", "key"]
+
+
+class TestLetters:
+    def test_reviewers_and_who_asked_are_told(self, app: Flask, cast: Cast, ann: int, as_: Act) -> None:
+        def join(version: ApiVersion, by: Person) -> None:
+            db.session.get_one(Person, ann).teams = [version.api.team]
+
+        as_(cast.alice, join)
+        as_(cast.alice, edit(SAFE))
+        as_(cast.alice, ask)
+        as_(ann, approve)
+        with app.app_context():
+            told = [(one.to, one.subject) for one in db.session.scalars(select(Letter).order_by(Letter.id))][-2:]
+        assert told == [
+            ("ann@example.org", "Alice asks for a review of Orders 1.0.0"),
+            ("alice@example.org", "Ann approved Orders 1.0.0"),
+        ]
+
+    def test_followers_are_told_of_revisions_as_long_as_they_see_it(self, app: Flask, cast: Cast, as_: Act) -> None:
+        as_(cast.bob, lambda version, by: follow(version.api, by=by))
+        as_(cast.alice, edit(SAFE))
+        as_(cast.alice, publish_it)
+        as_(cast.alice, lambda version, by: change_visibility(version.api, "team", by=by))
+        as_(cast.alice, edit(ORDERS))
+        as_(cast.alice, publish_it)
+        with app.app_context():
+            subjects = [one.subject for one in db.session.scalars(select(Letter)) if one.to == "bob@example.org"]
+        assert [s for s in subjects if "revision" in s] == ["Orders 1.0.0 has a new revision, 2"]

@@ -22,6 +22,7 @@ from .models import Accepts, ApiVersion, Draft, Revision, State
 from .reviews import end_review
 from .revisions import content_of, last_plans
 from .states import Move, check_move
+from .subscribers import page_of, tell_followers
 from .working import Working, keep, lock, set_document, working
 
 
@@ -73,7 +74,14 @@ def _serve(version: ApiVersion, work: Working, *, by: Person, note: str) -> Revi
     revision = _revision(version, work, note, by=by)
     record(Action.VERSION_PUBLISHED, version, by=by, changes=changes | {"revision": version.revision})
     index_version(version)
+    tell_followers(version, *_news(version, note))
     return revision
+
+
+def _news(version: ApiVersion, note: str) -> tuple[str, str]:
+    """Subject and text, for who follows the API."""
+    what = "is published" if version.revision == 1 else f"has a new revision, {version.revision}"
+    return f"{version.name} {what}", f"{note}\n\n{page_of(version)}/changes".strip()
 
 
 def _make_keys(version: ApiVersion) -> None:

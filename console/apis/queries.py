@@ -60,12 +60,15 @@ def find_in_catalog(slug: str, number: str, *, by: Person | None) -> ApiVersion:
     version = find_version(slug, number)
     if by is not None and by.may(Permission.READ_APIS):
         return version
-    if version.state not in VISIBLE or not _is_shown_to(by, version.api):
+    if version.state not in VISIBLE or not is_shown_to(by, version.api):
         raise NotFound(f"There is no version {number} of {slug} in the catalog.")
     return version
 
 
-def _is_shown_to(person: Person | None, api: Api) -> bool:
+def is_shown_to(person: Person | None, api: Api) -> bool:
+    """Whether the catalog shows her the API, once a version of it is published."""
+    if person is not None and person.may(Permission.READ_APIS):
+        return True
     if api.visibility == Visibility.PUBLIC:
         return True
     if person is None or not person.may(Permission.READ_CATALOG):

@@ -10,6 +10,8 @@ from ..audit.actions import record
 from ..audit.models import Action
 from ..db import db, now, serialise
 from ..errors import NotFound, Refused
+from ..outbox import write_to
+from ..runtime import runtime
 from .models import ApiVersion, State
 from .review_models import Review, ReviewComment, ReviewState
 from .states import Move, check_move
@@ -63,7 +65,20 @@ def request_review(version: ApiVersion, message: str, *, edits: int, by: Person)
         version.state = State.IN_REVIEW
     db.session.flush()
     record(Action.REVIEW_REQUESTED, review, by=by, name=version.name, changes={"message": message[:1000]})
+    others = [person for person in version.api.team.people if person.id != by.id and person.may(Permission.REVIEW_APIS)]
+    write_to(others, f"{by.name} asks for a review of {version.name}", f"{message}\n\n{_page(version)}\n".lstrip())
     return review
+
+
+def _page(version: ApiVersion) -> str:
+    return f"{runtime().config.public_url}/apis/{version.api.slug}/{version.version}/reviews"
+
+
+def _answer(review: Review, what: str, by: Person) -> None:
+    """Told to who asked, unless she decided herself."""
+    if review.requested_by_id != by.id:
+        text = f"{review.answer}\n\n{_page(review.version)}\n".lstrip()
+        write_to([review.requested_by], f"{by.name} {what} {review.version.name}", text)
 
 
 def check_editable(version: ApiVersion) -> None:
@@ -91,6 +106,7 @@ def approve_review(review: Review, answer: str, *, by: Person) -> None:
         raise Refused(f"{review.version.name} was changed since this review was asked for. Ask for another.")
     _decide(review, ReviewState.APPROVED, answer, by=by)
     record(Action.REVIEW_APPROVED, review, by=by, name=review.version.name, changes={"answer": answer[:1000]})
+    _answer(review, "approved", by)
 
 
 def request_changes(review: Review, answer: str, *, by: Person) -> None:
@@ -100,6 +116,7 @@ def request_changes(review: Review, answer: str, *, by: Person) -> None:
     _decide(review, ReviewState.CHANGES_REQUESTED, answer, by=by)
     _back_to(review.version, State.CHANGES_REQUESTED)
     record(Action.REVIEW_CHANGES_REQUESTED, review, by=by, name=review.version.name, changes={"answer": answer[:1000]})
+    _answer(review, "asks for changes of", by)
 
 
 def _decide(review: Review, state: ReviewState, answer: str, *, by: Person) -> None:

@@ -12,7 +12,10 @@ from ..applications.models import OPEN_STATES, Application, Subscription
 from ..audit.actions import record
 from ..audit.models import Action
 from ..db import db
+from ..outbox import write_to
+from ..runtime import runtime
 from .models import Api, ApiVersion, Follower
+from .queries import is_shown_to
 
 MOST = 5000
 
@@ -29,6 +32,21 @@ def people_behind(applications: Iterable[Application]) -> list[Person]:
     teams = {application.team_id for application in applications}
     query = select(Person).join(Membership, Membership.person_id == Person.id).where(Membership.team_id.in_(teams))
     return list(db.session.scalars(query.order_by(Person.id).distinct().limit(MOST)))
+
+
+def page_of(version: ApiVersion) -> str:
+    return f"{runtime().config.public_url}/catalog/{version.api.slug}/{version.version}"
+
+
+def concerned(version: ApiVersion) -> list[Person]:
+    """Who is told of its end: all behind its subscriptions, and those who follow the API."""
+    return list(dict.fromkeys([*people_behind(callers_of(version)), *followers(version.api)]))
+
+
+def tell_followers(version: ApiVersion, subject: str, text: str) -> int:
+    """By mail, those of them who may still see it."""
+    may_see = [p for p in followers(version.api) if is_shown_to(p, version.api)]
+    return write_to(may_see, subject, f"{text}\n")
 
 
 def followers(api: Api) -> list[Person]:

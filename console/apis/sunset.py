@@ -17,10 +17,10 @@ from ..db import db, now, serialise
 from ..errors import Refused
 from ..logs.traffic import Traffic, traffic
 from ..outbox import write_to
-from ..runtime import changed, runtime
+from ..runtime import changed
 from .models import Api, ApiVersion, State, SunsetNotice
 from .states import Move, check_move
-from .subscribers import callers_of, people_behind
+from .subscribers import callers_of, concerned, page_of, people_behind
 
 NOTICE_DAYS = (90, 30, 7, 1)  # before the sunset; and at once, which is kept as 0
 QUIET_DAYS = 7
@@ -63,7 +63,7 @@ def undeprecate_version(version: ApiVersion, reason: str, *, by: Person) -> None
     version.sunset_at, version.successor_id, version.successor, version.deprecation_note = None, None, None, ""
     version.generation = changed()
     told = write_to(
-        people_behind(callers_of(version)),
+        concerned(version),
         f"{version.name} stays",
         f"{version.name} was to end on {before:%d %B %Y}. That is taken back: it stays.\n\n{reason.strip()}\n\n{page_of(version)}\n",
     )
@@ -92,7 +92,7 @@ def retire_version(version: ApiVersion, *, by: Person | None, reason: str = "") 
     version.retire_reason = reason.strip()[:500]
     version.draft = None
     version.generation = changed()
-    told = write_to(people_behind(callers_of(version)), f"{version.name} has ended", _ended(version))
+    told = write_to(concerned(version), f"{version.name} has ended", _ended(version))
     changes = {"state": [before, State.RETIRED], "calls": calls.requests, "told": told}
     record(Action.VERSION_RETIRED, version, by=by, changes=changes | ({"reason": reason} if reason else {}))
     index_version(version)
@@ -110,7 +110,7 @@ def tell_of_sunset(version: ApiVersion, days: int) -> int:
     if db.session.get(SunsetNotice, key) is not None:
         return 0
     db.session.add(SunsetNotice(version_id=version.id, sunset_at=version.sunset_at, days=days))
-    return write_to(people_behind(callers_of(version)), _subject(version, days), _letter(version))
+    return write_to(concerned(version), _subject(version, days), _letter(version))
 
 
 def _subject(version: ApiVersion, days: int) -> str:
@@ -132,10 +132,6 @@ def _ended(version: ApiVersion) -> str:
     if version.successor:
         text += f"\nUse {version.successor.name} instead: {version.successor.url}\n"
     return text + (f"\n{version.retire_reason}\n" if version.retire_reason else "") + f"\n{page_of(version)}\n"
-
-
-def page_of(version: ApiVersion) -> str:
-    return f"{runtime().config.public_url}/catalog/{version.api.slug}/{version.version}"
 
 
 def write_to_callers(
