@@ -47,20 +47,27 @@ def newest_version(slug: str) -> ApiVersion:
     return version
 
 
-def newest_shown(slug: str) -> str:
-    """The number of the version that the catalog leads to."""
-    query = select(ApiVersion.version).join(ApiVersion.api).where(Api.slug == slug, ApiVersion.state.in_(VISIBLE))
-    order = (ApiVersion.state != State.PUBLISHED, ApiVersion.id.desc())
-    number = db.session.scalar(query.order_by(*order).limit(1))
-    return number or newest_version(slug).version
+def newest_shown(slug: str, *, by: Person | None) -> str:
+    """The number of the version that the catalog leads this person to."""
+    query = select(ApiVersion).join(ApiVersion.api).where(Api.slug == slug, ApiVersion.state.in_(VISIBLE))
+    query = query.options(contains_eager(ApiVersion.api))
+    version = db.session.scalar(query.order_by(ApiVersion.state != State.PUBLISHED, ApiVersion.id.desc()).limit(1))
+    if by is not None and by.may(Permission.READ_APIS):
+        return (version or newest_version(slug)).version
+    if version is None or not is_shown_to(by, version.api):
+        raise NotFound(f"There is no API named {slug} in the catalog.")
+    return version.version
 
 
 def find_in_catalog(slug: str, number: str, *, by: Person | None) -> ApiVersion:
-    """A version that this person may read about; None: anybody. Drafts and what is retired only for those who read APIs."""
-    version = find_version(slug, number)
-    if by is not None and by.may(Permission.READ_APIS):
+    """A version that this person may read about; None: anybody. Drafts and what is retired only for those who read APIs.
+
+    What is not for her is refused in the words in which what is not there is.
+    """
+    version = db.session.scalars(_versions().where(Api.slug == slug, ApiVersion.version == number)).first()
+    if version is not None and by is not None and by.may(Permission.READ_APIS):
         return version
-    if version.state not in VISIBLE or not is_shown_to(by, version.api):
+    if version is None or version.state not in VISIBLE or not is_shown_to(by, version.api):
         raise NotFound(f"There is no version {number} of {slug} in the catalog.")
     return version
 

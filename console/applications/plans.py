@@ -68,8 +68,20 @@ def offered_by(version_ids: set[int]) -> dict[int, list[Plan]]:
 def find_plan(version: ApiVersion, name: str) -> Plan:
     plan = db.session.scalars(select(Plan).where(Plan.version_id == version.id, Plan.name == name)).first()
     if plan is None:
-        raise NotFound(f"{version.name} has no plan {name}.")
+        raise _no_plan(version, name)
     return plan
+
+
+def find_plan_to_ask_for(version: ApiVersion, name: str) -> Plan:
+    """For subscribers, to whom one in staging is not there yet."""
+    plan = find_plan(version, name)
+    if plan.state == PlanState.STAGING:
+        raise _no_plan(version, name)
+    return plan
+
+
+def _no_plan(version: ApiVersion, name: str) -> NotFound:
+    return NotFound(f"{version.name} has no plan {name}.")
 
 
 def create_plan(version: ApiVersion, name: str, terms: Terms, *, by: Person) -> Plan:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import Blueprint, abort, request
 from werkzeug.wrappers import Response
@@ -26,6 +27,7 @@ from .trying import Tried
 
 blueprint = Blueprint("reference", __name__)
 P = Permission
+T = TypeVar("T")
 PAGE = 100  # operations or schemas in a list
 AROUND = 40  # operations of its tag that are listed before and after the one that is read
 
@@ -51,12 +53,16 @@ def operations(slug: str, number: str) -> Response:
 
 
 def find_shown(slug: str, number: str) -> ApiVersion:
-    """As the catalog shows it; whoever is not signed in and cannot see it is asked to sign in, whether or not it exists."""
-    person = viewer()
+    """As the catalog shows it."""
+    return or_ask_to_sign_in(lambda: queries.find_in_catalog(slug, number, by=viewer()))
+
+
+def or_ask_to_sign_in(find: Callable[[], T]) -> T:
+    """What is found; whoever is not signed in and cannot see it is asked to sign in, whether or not it exists."""
     try:
-        return queries.find_in_catalog(slug, number, by=person)
+        return find()
     except NotFound:
-        if person is None:
+        if viewer() is None:
             abort(ask_to_sign_in())
         raise
 

@@ -25,7 +25,7 @@ from ..web.htmx import render
 from .change_log import change_log
 from .documents import document_of, outline_of
 from .hits import Facets, facets, hits
-from .reference_views import around, find_shown
+from .reference_views import around, find_shown, or_ask_to_sign_in
 from .search import Filters, search
 
 blueprint = Blueprint("catalog", __name__)
@@ -75,7 +75,7 @@ def index() -> Response:
 @requires(P.PUBLIC)
 def newest(slug: str) -> Response:
     """The newest that is published, else the newest that is shown at all."""
-    number = queries.newest_shown(slug)
+    number = or_ask_to_sign_in(lambda: queries.newest_shown(slug, by=viewer()))
     return redirect(url_for("catalog.show", slug=slug, number=number))
 
 

@@ -9,7 +9,7 @@ from ..accounts.queries import teams_of
 from ..apis.queries import find_in_catalog
 from ..applications import actions, queries
 from ..applications.models import Subscription
-from ..applications.plans import find_plan
+from ..applications.plans import find_plan_to_ask_for
 from ..errors import NotFound, Refused
 from ..web.access import me
 from . import shapes
@@ -66,7 +66,7 @@ def subscribe(asked: Asked, application_id: int) -> Response:
     """Ask for a subscription to a version; without a plan, to the first that it offers."""
     application, said = queries.find_own_application(application_id, by=me()), asked.body
     version = find_in_catalog(said["api"], said["version"], by=me())
-    plan = find_plan(version, said["plan"]) if said.get("plan") else None
+    plan = find_plan_to_ask_for(version, said["plan"]) if said.get("plan") else None
     made = actions.subscribe(application, version, said.get("message", ""), by=me(), plan=plan)
     where = address("subscriptions", made.id)
     return json(shapes.of_subscription(made), 201, Location=where)
