@@ -19,7 +19,7 @@ from . import openapi
 from .choices import Choices, check_choices, choose
 from .gate import check_gate
 from .models import Accepts, ApiVersion, Draft, Revision, State
-from .reviews import end_review
+from .reviews import check_editable, end_review
 from .revisions import content_of, last_plans
 from .states import Move, check_move
 from .subscribers import page_of, tell_followers
@@ -128,7 +128,7 @@ def restore_revision(
     Its document, what was chosen and its plans. The numbers go on: history is added to, never rewritten.
     """
     lock(version, edits)
-    check_move(version, Move.EDIT)
+    check_editable(version)
     if revision.version_id != version.id:
         raise NotFound(f"{version.name} has no revision {revision.number}.")
     if revision.number == version.revision and version.draft is None:
@@ -136,7 +136,7 @@ def restore_revision(
     work = content_of(revision)
     check_choices(version, work.choices)
     keep(version, work, by=by)
-    restored = restore_plans(version, revision.content.get("plans", []), by=by)
+    restored = restore_plans(version, revision.content.get("plans", []))
     record(
         Action.VERSION_RESTORED, version, by=by, changes={"from": revision.number, "served": serve, "plans": restored}
     )

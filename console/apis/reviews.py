@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from ..accounts.models import Permission, Person
@@ -12,7 +12,7 @@ from ..db import db, now, serialise
 from ..errors import NotFound, Refused
 from ..outbox import write_to
 from ..runtime import runtime
-from .models import ApiVersion, State
+from .models import ApiVersion, Revision, State
 from .review_models import Review, ReviewComment, ReviewState
 from .states import Move, check_move
 from .working import lock, working
@@ -40,10 +40,14 @@ def find_review(version: ApiVersion, review_id: int) -> Review:
 
 
 def approval_of(version: ApiVersion, fingerprint: str, *, by_two: bool = False) -> Review | None:
-    """The approved review of exactly this content; ``by_two``: by another person than who asked for it."""
+    """The approved review of exactly this content, as the step from what is served; ``by_two``: by another person than who
+    asked for it."""
     query = select(Review).where(
         Review.version_id == version.id, Review.fingerprint == fingerprint, Review.state == ReviewState.APPROVED
     )
+    # once something was published the same content is another step, which breaks others
+    later = exists().where(Revision.version_id == version.id, Revision.created_at >= Review.requested_at)
+    query = query.where(~later)
     if by_two:
         query = query.where(Review.decided_by_id != Review.requested_by_id)
     return db.session.scalars(query.order_by(Review.id.desc()).limit(1)).first()

@@ -204,7 +204,7 @@ def _plain(terms: Terms) -> dict[str, Any]:
     return {k: str(v) if isinstance(v, str) else v for k, v in asdict(terms).items()}
 
 
-def restore_plans(version: ApiVersion, kept: list[dict[str, Any]], *, by: Person) -> list[str]:
+def restore_plans(version: ApiVersion, kept: list[dict[str, Any]]) -> list[str]:
     """The terms as they were kept, of the plans that are still there and open; the names of those that changed."""
     there = {plan.name: plan for plan in plans_of(version.id)}
     restored = []
@@ -216,6 +216,8 @@ def restore_plans(version: ApiVersion, kept: list[dict[str, Any]], *, by: Person
                 setattr(plan, name, value)
             restored.append(plan.name)
     db.session.flush()
+    if restored:
+        changed()  # they are in force at once, also where nothing is served anew
     return restored
 
 
