@@ -20,7 +20,7 @@ from ..errors import Refused
 from ..outbox import write_to
 from ..runtime import changed, runtime
 from .models import Application, Approval, Plan, PlanState, Subscription, SubscriptionMessage, SubscriptionState
-from .plans import ensure_plan, offered
+from .plans import ensure_plan, lock_plans, offered
 
 S = SubscriptionState
 
@@ -49,6 +49,7 @@ def subscribe(
         raise Refused(f"{version.name} is {version.state.replace('_', ' ')} and takes no new subscriptions.")
     if Accepts.OPEN in version.accepts:
         raise Refused(f"{version.name} is open: anybody may call it without a subscription.")
+    lock_plans(version.id)
     plan = _plan(version, plan)
     subscription = Subscription(
         application_id=application.id, version_id=version.id, plan_id=plan.id, message=message, requested_by_id=by.id
@@ -71,6 +72,7 @@ def _plan(version: ApiVersion, plan: Plan | None) -> Plan:
         plan = next(iter(offered(version.id)), None) or ensure_plan(version)
     if plan is None or plan.version_id != version.id:
         raise Refused(f"{version.name} offers no plan to subscribe to.", "plan")
+    db.session.refresh(plan)
     if plan.state != PlanState.PUBLISHED:
         raise Refused(f"The plan {plan.title} is {plan.state} and takes no new subscriptions.", "plan")
     return plan
@@ -109,6 +111,7 @@ def reject_subscription(subscription: Subscription, reason: str, *, by: Person) 
 
 
 def _refuse_unless(subscription: Subscription, *states: SubscriptionState) -> None:
+    lock_plans(subscription.version_id)
     serialise(f"subscription {subscription.id}")
     db.session.refresh(subscription)
     if subscription.state in states:

@@ -88,7 +88,7 @@ def create_plan(version: ApiVersion, name: str, terms: Terms, *, by: Person) -> 
     """In staging: nobody can subscribe to it before it is published."""
     if not NAME.fullmatch(name):
         raise Refused("Name it in lower case letters, digits and dashes, such as gold.", "name")
-    serialise(f"plans {version.id}")
+    lock_plans(version.id)
     there = plans_of(version.id)
     if any(plan.name == name for plan in there):
         raise Refused(f"{version.name} has a plan {name} already.", "name")
@@ -173,8 +173,13 @@ def _move(plan: Plan, state: PlanState, *, by: Person) -> None:
     record(Action.PLAN_MOVED, plan, by=by, name=_name(plan), changes={"state": [before, state]})
 
 
+def lock_plans(version_id: int) -> None:
+    """Until the transaction ends: a plan that is closed meanwhile would not end a subscription that is decided just now."""
+    serialise(f"plans {version_id}")
+
+
 def _lock(plan: Plan) -> None:
-    serialise(f"plans {plan.version_id}")
+    lock_plans(plan.version_id)
     db.session.refresh(plan)
 
 
