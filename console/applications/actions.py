@@ -181,6 +181,7 @@ def date_subscription(subscription: Subscription, expires_at: datetime | None, *
         raise Refused("Choose an end in the future, or close it.", "expires_at")
     before, subscription.expires_at = subscription.expires_at, expires_at
     if before != expires_at:
+        changed()
         changes = {"expires_at": [before, expires_at]}
         record(Action.SUBSCRIPTION_DATED, subscription, by=by, name=_name(subscription), changes=changes)
 

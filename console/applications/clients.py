@@ -11,7 +11,7 @@ from sqlalchemy.orm import contains_eager, joinedload
 
 from ..apis.models import SERVING, Accepts, ApiVersion, Dpop
 from ..credentials.models import ApiKey, ClientCertificate, ClientKey, ClientSecret, Credential
-from ..db import db
+from ..db import db, now
 from ..runtime import needs_database, remembered
 from .models import Application, Plan, ResourceServer, Subscription, SubscriptionState
 
@@ -29,6 +29,7 @@ class Grant:
     key_source: str
     dpop: str
     plan: str = ""
+    ends_at: datetime | None = None  # asked each time, because the job that ends it comes by later
 
     @property
     def takes_tokens(self) -> bool:
@@ -42,6 +43,10 @@ class Grant:
     @property
     def takes_dpop(self) -> bool:
         return self.dpop != Dpop.OFF
+
+    @property
+    def is_over(self) -> bool:
+        return self.ends_at is not None and self.ends_at <= now()
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Client:
     serves: frozenset[str]  # audiences whose backend it is
 
     def grant_for(self, audience: str) -> Grant | None:
-        return next((g for g in self.grants if g.audience == audience), None)
+        return next((g for g in self.grants if g.audience == audience and not g.is_over), None)
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,7 @@ def grant_of(subscription: Subscription) -> Grant:
         version.key_source,
         version.dpop,
         plan.name if plan else "",
+        subscription.expires_at,
     )
 
 

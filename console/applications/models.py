@@ -141,6 +141,11 @@ class Subscription(Model):
         return self.state == SubscriptionState.ACTIVE
 
     @property
+    def may_call(self) -> bool:
+        """Active, and not past its end, which the job notes a little later."""
+        return self.is_active and (self.expires_at is None or self.expires_at > now())
+
+    @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
 

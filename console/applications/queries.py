@@ -75,7 +75,8 @@ def find_own_application(application_id: int, *, by: Person) -> Application:
 
 
 def subscription_of(application: Application, version_id: int) -> Subscription | None:
-    return next((s for s in application.subscriptions if s.version_id == version_id and s.is_active), None)
+    """The one by which it may call the version now."""
+    return next((s for s in application.subscriptions if s.version_id == version_id and s.may_call), None)
 
 
 def find_subscription(subscription_id: int, *, by: Person) -> Subscription:

@@ -18,6 +18,7 @@ import urllib3
 
 from ..accounts.models import Person
 from ..apis.models import Accepts, ApiVersion
+from ..applications.clients import grant_of
 from ..applications.models import Application
 from ..applications.queries import subscription_of
 from ..credentials.actions import Terms, create_key, revoke_key
@@ -80,17 +81,21 @@ class Tried:
 
 
 def issue_permit(application: Application | None, version: ApiVersion, *, by: Person) -> Permit:
-    """In the kind that the version takes: a token, or a key that is revoked after the call. One audit entry, as always."""
+    """In the kind that its plan takes: a token, or a key that is revoked after the call. One audit entry, as always."""
     if not version.is_serving:
         raise Refused(f"{version.name} is {version.state}; there is nothing to call.")
     if Accepts.OPEN in version.accepts:
         return Permit()
-    if application is None or subscription_of(application, version.id) is None:
+    subscription = subscription_of(application, version.id) if application else None
+    if application is None or subscription is None:
         raise Refused(f"Choose an application with an approved subscription to {version.name}.", "application")
-    if version.takes_tokens:
+    grant = grant_of(subscription)
+    if grant.takes_tokens:
         token = make_token(application, version, "", min(LIFETIME_S, version.token_lifetime_s), by=by)
         claims = verify(token.text).claims
         return Permit({TOKEN.header: TOKEN.prefix + token.text}, token.format, claims)
+    if Accepts.KEY not in grant.accepts:
+        raise Refused(f"{application.name} calls {version.name} with a client certificate, whose key you alone have.")
     # keys cannot be shown again, not even to us
     terms = Terms("Try it", expires_at=now() + timedelta(seconds=LIFETIME_S))
     key, text = create_key(application, terms, by=by)

@@ -72,7 +72,7 @@ def profile_of(grant: Grant, *, encrypted: bool | None = None) -> Profile:
 def target(who: Caller, form: Mapping[str, str]) -> Grant:
     """The API that ``resource`` names, else the only one that has the scopes asked for."""
     resource = form.get("resource") or form.get("audience", "")
-    usable = [g for g in who.client.grants if g.takes_tokens]
+    usable = [g for g in who.client.grants if g.takes_tokens and not g.is_over]
     if not usable:
         raise OAuthError("unauthorized_client", "This client has no approved subscription to an API that takes tokens.")
     if resource:
