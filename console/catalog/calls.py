@@ -5,6 +5,7 @@ Parameters are written as OpenAPI 3.1 section 4.8.12.1 says (`style` and `explod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -185,6 +186,11 @@ def text_of(document: Document, body: Body) -> str:
     return example.text
 
 
+def file_named(name: str) -> str:
+    """A file beside the caller. Of a name that a document gives no path is made, and no option of curl's."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:60] + ".bin"
+
+
 def _parts(document: Document, body: Body) -> Iterable[Part]:
     example = body.example.value if body.example else None
     given = example if isinstance(example, dict) else sample(document, body.schema, hide="readOnly")
@@ -193,6 +199,6 @@ def _parts(document: Document, body: Body) -> Iterable[Part]:
     for name, value in (given if isinstance(given, dict) else {}).items():
         inner = follow(document, (properties or {}).get(name))
         if inner.get("format") == "binary" or "contentMediaType" in inner:
-            yield Part(str(name), file=f"{name}.bin")
+            yield Part(str(name), file=file_named(str(name)))
         else:
             yield Part(str(name), value if isinstance(value, str) else as_json(value))

@@ -32,12 +32,19 @@ def curl(call: Call) -> str:
         lines.append(f'--header "{c.header}: {c.prefix}${c.variable}"')
     lines += [f"--header {_shell(f'{name}: {value}')}" for name, value in call.headers]
     lines += [
-        f"--form {_shell(f'{p.name}=@{p.file}')}" if p.file else f"--form-string {_shell(f'{p.name}={p.text}')}"
+        f"--form {_shell(f'{_field(p.name)}=@{p.file}')}"
+        if p.file
+        else f"--form-string {_shell(f'{_field(p.name)}={p.text}')}"
         for p in call.parts
     ]
     if call.body:
         lines += [f"--header {_shell(f'Content-Type: {call.media}')}", f"--data-raw {_shell(call.body)}"]
     return " \\\n  ".join(lines)
+
+
+def _field(name: str) -> str:
+    """curl ends a name at its first =, and reads what follows as a file or an option."""
+    return name.replace("=", "%3D")
 
 
 def _shell(text: str) -> str:
