@@ -17,7 +17,6 @@ from ..accounts.passwords import hash_password
 from ..apis.actions import import_document, publish_version
 from ..apis.choices import Choices
 from ..apis.models import Api, ApiVersion
-from ..apis.sunset import deprecate_version
 from ..applications.actions import approve_subscription, create_application, subscribe
 from ..applications.models import Application, ResourceServer, Subscription, SubscriptionState
 from ..audit.actions import record
@@ -27,12 +26,13 @@ from ..credentials.actions import Terms, create_key, create_secret, revoke_key, 
 from ..credentials.queries import keys_of, secrets_of
 from ..credentials.resource_servers import name_resource_server
 from ..credentials.signing import ensure_signing_keys
-from ..db import db, now, unit_of_work
+from ..db import db, unit_of_work
 from ..errors import Refused
 from ..gateway.actions import enrol_node
 from ..install import check_keys
 from ..runtime import runtime
 from . import traffic, world
+from .story import Story, offer_plans
 
 INGEST_NODE = "demo-ingest"
 
@@ -78,10 +78,8 @@ def _people_and_apis() -> None:
     record(Action.DEMO_FILLED, None, by=boss, name="demo")
     versions = [_publish(sample, boss) for sample in world.apis(runtime().config.sample_port)]
     by_name = {v.name: v for v in versions}
-    old, new = by_name["Shipments 2.4.1"], by_name["Shipments 3.0.2"]
     _applications(by_name, boss)
-    note = "Move to 3.0.2; it takes an hour."
-    deprecate_version(old, sunset_at=now() + world.SUNSET_IN, successor=new, note=note, by=boss)
+    Story(by_name, boss).happen()
 
 
 def _people() -> Person:
@@ -102,6 +100,7 @@ def _people() -> Person:
 def _publish(sample: world.SampleApi, boss: Person) -> ApiVersion:
     team = db.session.scalars(select(Team).where(Team.name == sample.team)).one()
     version = import_document(sample.document, team, by=boss)
+    offer_plans(version, boss)
     choices = Choices(sample.backend, sample.path, sample.accepts, 3600)
     publish_version(version, choices, edits=version.edits, by=boss)
     return version
@@ -174,6 +173,7 @@ def _told(made: Made) -> dict[str, Any]:
                 "state": v.state,
             }
             for v in db.session.scalars(select(ApiVersion).order_by(ApiVersion.id))
+            if v.is_serving
         ],
         "clients": [
             {"client_id": a.client_id, "client_secret": made.secrets[a.id], "application": a.name, "apis": _uses(a)}
@@ -203,7 +203,7 @@ def _uses(application: Application, credential: str = "") -> list[str]:
         Subscription.application_id == application.id, Subscription.state == SubscriptionState.ACTIVE
     )
     found = db.session.scalars(query.order_by(Subscription.id))
-    return [s.version.name for s in found if not credential or s.version.takes(credential)]
+    return [s.version.name for s in found if s.version.is_serving and (not credential or s.version.takes(credential))]
 
 
 def tell(said: dict[str, Any]) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 
 from ..apis.models import ApiVersion
+from ..applications.models import SubscriptionState
 from ..applications.queries import subscribers
 from ..db import db, now
 from ..gateway.models import Node
@@ -20,8 +23,11 @@ from ..logs.writer import Row, insert_rows
 from ..runtime import runtime
 from .world import CALLS, Call
 
-DAYS = 30
+DAYS = 40
+STEP_US = 6 * 3_600_000_000  # so long who calls how much stays the same
 BLOCK = 20_000
+PARAMETER = re.compile(r"\{\w+\}")
+FADE_US = 60 * 86_400_000_000
 AGENTS = (
     "okhttp/4.12.0",
     "python-requests/2.32",
@@ -48,6 +54,15 @@ class Source:
     clients: tuple[str, ...]
     credential: str
     weight: float
+    fades_at: int = 0  # microseconds since 1970: since when its clients leave one after the other; 0: they stay
+    ends_at: int = 0  # nobody gets through after that; 0: goes on
+
+    def shares(self, at: int) -> list[float]:
+        """How much each client calls, the first one most."""
+        if self.ends_at and at >= self.ends_at:
+            return [0.0 for _ in self.clients]
+        gone = max(0.0, (at - self.fades_at) / FADE_US) if self.fades_at else 0.0
+        return [max(0.0, 1 - gone * (0.6 + 0.5 * place)) / (1 + place / 2) for place in range(len(self.clients))]
 
 
 def write(rows: int) -> None:
@@ -67,20 +82,33 @@ def write(rows: int) -> None:
 
 
 def _sources() -> list[Source]:
-    out = []
-    for version in db.session.scalars(select(ApiVersion)):
-        clients = tuple(s.application.client_id for s in subscribers(version.id) if s.is_active)
-        kind = (
-            ""
-            if "open" in version.accepts
-            else {"encrypted": "jwe", "signed": "jws", "none": "key"}[version.token_format]
-        )
-        if clients or not kind:
-            weight = {"Tracking events": 4.0, "Orders": 3.0, "Shipments": 1.5}.get(version.api.name, 1.0)
-            out.append(
-                Source(version.id, version.gateway_path or "", CALLS[version.api.name], clients or ("",), kind, weight)
-            )
-    return out
+    found = (_source(version) for version in db.session.scalars(select(ApiVersion).where(ApiVersion.revision > 0)))
+    return [source for source in found if source is not None]
+
+
+def _source(version: ApiVersion) -> Source | None:
+    theirs = (s for s in subscribers(version.id) if s.state in (SubscriptionState.ACTIVE, SubscriptionState.PAUSED))
+    clients = tuple(s.application.client_id for s in theirs)
+    kind = (
+        "" if "open" in version.accepts else {"encrypted": "jwe", "signed": "jws", "none": "key"}[version.token_format]
+    )
+    if not clients and kind:
+        return None
+    weight = {"Tracking events": 4.0, "Orders": 3.0, "Shipments": 1.5}.get(version.api.name, 1.0)
+    return Source(
+        version.id,
+        version.gateway_path or "",
+        CALLS[version.api.name],
+        clients or ("",),
+        kind,
+        weight,
+        _us(version.deprecated_at),
+        _us(version.retired_at or version.blocked_at),
+    )
+
+
+def _us(at: datetime | None) -> int:
+    return int(at.timestamp() * 1_000_000) if at else 0
 
 
 def _flush(block: list[Row]) -> None:
@@ -95,12 +123,17 @@ def records(count: int, sources: list[Source], node_ids: list[int], seed: int = 
     dice = random.Random(seed)  # noqa: S311 - a believable world, no secret
     end = int(now().timestamp() * 1_000_000)
     start = end - DAYS * 86_400_000_000
-    weights = [s.weight for s in sources]
+    step = 0
     bad = end - 7 * 3_600_000_000  # some hours ago, for an hour and a half
     for at in _moments(count, start, end, dice):
+        if at >= step:
+            step = at + STEP_US
+            shares = {s.version_id: s.shares(at) for s in sources}
+            weights = [s.weight * sum(shares[s.version_id]) for s in sources]
         source = dice.choices(sources, weights)[0]
-        trouble = source.path.startswith("/shipments/v2") and bad < at < bad + 5_400_000_000
-        yield _record(at, source, dice, node_ids, trouble)
+        client = dice.choices(source.clients, shares[source.version_id])[0]
+        trouble = source.path.startswith("/shipments/v3") and bad < at < bad + 5_400_000_000
+        yield _record(at, source, client, dice, node_ids, trouble)
 
 
 def _moments(count: int, start: int, end: int, dice: random.Random) -> Iterator[int]:
@@ -119,9 +152,8 @@ def _moments(count: int, start: int, end: int, dice: random.Random) -> Iterator[
             yield min(start + h * width + offset, end)
 
 
-def _record(at: int, source: Source, dice: random.Random, node_ids: list[int], trouble: bool) -> Row:
+def _record(at: int, source: Source, client: str, dice: random.Random, node_ids: list[int], trouble: bool) -> Row:
     call = dice.choices(source.calls, [c.share for c in source.calls])[0]
-    client = dice.choice(source.clients)
     spent = int(dice.lognormvariate(math.log(call.ms * 1000), 0.5))
     status, reason, backend = (201 if call.method == "POST" else 200), "via_upstream", spent - dice.randrange(300, 900)
     chance = dice.random()
@@ -137,9 +169,9 @@ def _record(at: int, source: Source, dice: random.Random, node_ids: list[int], t
     elif chance < call.failing + 0.018 and source.credential:
         status, reason = dice.choices(REFUSALS, (6, 3, 2, 1))[0]
         spent, backend, client = dice.randrange(180, 900), -1, client if status == 403 else ""
-    elif chance < call.failing + 0.035 and "{id}" in call.path:
+    elif chance < call.failing + 0.035 and "{" in call.path:
         status = 404
-    path = source.path + call.path.replace("{id}", f"{dice.randrange(1001, 9999)}")
+    path = source.path + PARAMETER.sub(str(dice.randrange(1001, 9999)), call.path)
     sent = dice.randrange(200, 900) if call.method == "POST" else 0
     return (
         at, dice.choice(node_ids), source.version_id, client, source.credential if client else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -131,18 +132,25 @@ class SampleApplication:
 APPLICATIONS = (
     SampleApplication(
         "Fjord Mobile", "The phone app", "jonas@demo.example", "Web Shop",
-        ("Orders 1.0.0", "Orders 2.0.0", "Tracking events 5.2.0"),
+        ("Orders 1.0.0", "Orders 2.0.0", "Tracking events 5.2.0", "Shipments 2.4.1"),
     ),
     SampleApplication(
         "Dockside Portal", "Where partners book", "priya@demo.example", "Partners",
-        ("Orders 2.0.0", "Shipments 2.4.1", "Shipments 3.0.2"),
+        ("Orders 2.0.0", "Shipments 2.4.1", "Shipments 3.0.2", "Tracking events 5.2.0", "Tracking events 4.6.0"),
     ),
     SampleApplication(
         "Kvarn ERP", "Nightly bookkeeping", "priya@demo.example", "Partners",
-        ("Shipments 2.4.1", "Orders 1.0.0"), ("Rates 4.1.0",),
+        ("Shipments 2.4.1", "Orders 1.0.0", "Customs 1.9.0"), ("Rates 4.1.0",),
         "We price returns at night, about 600 calls an hour, for the Rotterdam roll-out.",
     ),
-    SampleApplication("Rate bot", "Watches prices", "jonas@demo.example", "Web Shop", ("Rates 4.1.0",), ("Shipments 3.0.2",)),
+    SampleApplication(
+        "Rate bot", "Watches prices", "jonas@demo.example", "Web Shop",
+        ("Rates 4.1.0", "Shipments 2.4.1"), ("Shipments 3.0.2",), "To quote with the new arrival window.",
+    ),
+    SampleApplication(
+        "Customs batch", "Declares what crosses a border", "priya@demo.example", "Partners",
+        ("Customs 1.9.0", "Shipments 2.4.1", "Tracking events 5.2.0", "Tracking events 4.6.0"),
+    ),
 )  # fmt: skip
 
 
@@ -161,7 +169,7 @@ def apis(sample_port: int) -> list[SampleApi]:
         SampleApi(sample.replace("version: 1.0.0", "version: 2.0.0"), "Web Shop", "/orders/v2", ["encrypted"], backend),
     ]
     return real + [
-        SampleApi(document(title, version, summary, CALLS[title]), team, path, accepts, backend)
+        SampleApi(document_of(title, version, summary), team, path, accepts, backend)
         for title, version, summary, team, path, accepts in LOOKALIKES
     ]
 
@@ -189,27 +197,66 @@ RATES = (Call("GET", "/rates", "Quote a route", 5, 90, 0.004), Call("GET", "/lan
 STATUS = (Call("GET", "/", "Is everything up", 1, 8, 0),)
 ORDERS = (
     Call("GET", "/orders", "List orders", 4, 30),
-    Call("GET", "/orders/{id}", "Get one order", 6, 20),
+    Call("GET", "/orders/{order_id}", "Get one order", 6, 20),
     Call("POST", "/orders", "Place an order", 1.5, 70, 0.004),
     Call("GET", "/products", "List products", 2, 15),
 )
+DECLARATIONS = (
+    Call("POST", "/declarations", "Declare goods", 1, 300, 0.01), Call("GET", "/tariffs", "Find a tariff code", 4, 45),
+)  # fmt: skip
+RATES_NEXT = (
+    *RATES,
+    Call("GET", "/surcharges", "List surcharges of a lane"),
+    Call("GET", "/quotes/{id}", "Get a quote again"),
+)
+CARBON = (Call("GET", "/estimates", "Estimate a leg"), Call("GET", "/factors", "List emission factors"))
+RETURNS = (Call("GET", "/returns", "List returns"), Call("GET", "/returns/{id}", "Get a return"))
 LOOKALIKES = (
-    ("Shipments", "2.4.1", "Create, change and follow shipments.", "Freight Core", "/shipments/v2", ["signed", "key"]),
-    (
-        "Shipments", "3.0.2", "Create, change and follow shipments. Replaces 2.4.",
-        "Freight Core", "/shipments/v3", ["encrypted", "signed"],
-    ),
-    (
-        "Tracking events", "5.2.0", "Positions, hand-overs and delays of every consignment, as they happen.",
-        "Freight Core", "/tracking/v5", ["signed"],
-    ),
+    ("Shipments", "2.4.1", "", "Freight Core", "/shipments/v2", ["signed", "key"]),
+    ("Shipments", "3.0.2", "", "Freight Core", "/shipments/v3", ["encrypted", "signed"]),
+    ("Tracking events", "4.6.0", "", "Freight Core", "/tracking/v4", ["signed"]),
+    ("Tracking events", "5.2.0", "", "Freight Core", "/tracking/v5", ["signed"]),
     (
         "Rates", "4.1.0", "Price a route by weight, lane and date. Quotes hold for 15 minutes.",
         "Partners", "/rates/v4", ["key"],
     ),
+    (
+        "Customs", "1.9.0", "Declarations, tariff codes and clearance state for NO, SE and EU.",
+        "Freight Core", "/customs/v1", ["signed"],
+    ),
     ("Status page", "1.0.0", "Whether the services are up. Open to anybody.", "Web Shop", "/status/v1", ["open"]),
 )  # fmt: skip
-CALLS = {"Orders": ORDERS, "Shipments": SHIPMENTS, "Tracking events": TRACKING, "Rates": RATES, "Status page": STATUS}
+CALLS = {
+    "Orders": ORDERS,
+    "Shipments": SHIPMENTS,
+    "Tracking events": TRACKING,
+    "Rates": RATES,
+    "Customs": DECLARATIONS,
+    "Status page": STATUS,
+}
+FILES = {"Shipments": "shipments.yaml", "Tracking events": "tracking.yaml"}
+# how 3.0.2 of Shipments differs from 2.4.1, letter for letter
+SHIPMENTS_3 = (
+    ("summary: Create, change and follow shipments.", "summary: Create, change and follow shipments. Replaces 2.4."),
+    ("[booked, moving, held, cleared, delivered]", "[booked, moving, cleared, delivered]"),
+    ("required: [to, weight_kg]", "required: [to, weight_kg, incoterm]"),
+    (
+        'window: {type: string, description: "Start and end, separated by a slash", example: "2026-11-24T08:00Z/10:30Z"}',
+        'from: {type: string, format: date-time, example: "2026-11-24T08:00:00Z"}\n'
+        '            to: {type: string, format: date-time, example: "2026-11-24T10:30:00Z"}',
+    ),
+)
+
+
+def document_of(title: str, version: str, summary: str) -> str:
+    """As its team wrote it, or a small one with its operations."""
+    if title not in FILES:
+        return document(title, version, summary, CALLS[title])
+    text = (Path(__file__).parent / "documents" / FILES[title]).read_text()
+    if version == "3.0.2":
+        for before, after in SHIPMENTS_3:
+            text = text.replace(before, after)
+    return re.sub(r"(?m)^  version: .*$", f"  version: {version}", text)
 
 
 def document(title: str, version: str, summary: str, calls: tuple[Call, ...]) -> str:
