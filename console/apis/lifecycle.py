@@ -8,6 +8,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
+from ..applications.queries import by_client_ids
 from ..db import release
 from ..errors import Refused
 from ..gateway.queries import nodes
@@ -75,6 +76,7 @@ def _publish_page(version: ApiVersion, form: PublishForm, status: int = 200) -> 
         "approval": approval_of(version, work.fingerprint),
         "review": open_review(version),
         "callers": callers_of(version),
+        "known": by_client_ids({one.client_id for one in proposal.broken.biggest[:8]} - {""}),
         "followers": followers(version.api),
         "nodes": nodes(),
     }

@@ -17,20 +17,18 @@ from ..applications.queries import by_client_ids
 from ..errors import Refused
 from ..logs import usage
 from ..logs.undescribed import Undescribed
-from ..logs.usage import CallsOfDay, OperationUsage
+from ..logs.usage import OperationUsage
 from ..web.access import requires
 from ..web.htmx import render
-from ..web.stacks import Layer, Stack
 from . import openapi, queries
-from .models import ApiVersion, State
 from .openapi import Operation
+from .outlook import name_of, stack_of
 from .reality import draft_of, reality
 
 blueprint = Blueprint("usage", __name__)
 P = Permission
 RANGES = (30, 90)
 MOST_SHOWN, MOST_LISTED = 200, 50
-OTHERS, NOBODY = "Others", "Without an application"
 
 
 @dataclass(frozen=True)
@@ -84,24 +82,6 @@ def _since(days: int) -> date | None:
     """The day on which counting began, where it lies within the days that are shown."""
     since = usage.counted_since()
     return since if since and since >= usage.first_day(days) else None
-
-
-def stack_of(version: ApiVersion, found: list[CallsOfDay], days: int, known: Mapping[str, Application]) -> Stack:
-    """The burn-down as a chart: applications in their order, all others grey."""
-    first = usage.first_day(days)
-    counts: dict[str | None, list[int]] = {}
-    for one in found:
-        counts.setdefault(one.client_id, [0] * days)[(one.day - first).days] = one.requests
-    others = counts.pop(None, [])
-    ranked = sorted(counts.items(), key=lambda item: -sum(item[1]))
-    layers = [Layer(name_of(client or "", known), n, f"a{place}") for place, (client, n) in enumerate(ranked, 1)]
-    layers += [Layer(OTHERS, others, "a6")] if others else []
-    end = version.sunset_at.date() if version.sunset_at and version.state == State.DEPRECATED else None
-    return Stack(layers, first, days, end)
-
-
-def name_of(client_id: str, known: Mapping[str, Application]) -> str:
-    return known[client_id].name if client_id in known else client_id or NOBODY
 
 
 def _caller(one: usage.Caller, known: Mapping[str, Application]) -> Caller:

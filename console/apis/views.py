@@ -25,6 +25,7 @@ from .fetch import fetch_document
 from .forms import ACCEPTS, ChoicesForm, ImportForm, LogDaysForm
 from .models import Api, ApiVersion, State
 from .openapi import Unacceptable, parse
+from .outlook import breaking_ahead, calls_until_the_end
 
 blueprint = Blueprint("apis", __name__)
 P = Permission
@@ -152,6 +153,8 @@ def overview(
         "hours": strip,
         "traffic": traffic(24, {version.id}).get(version.id, Traffic()),
         "subscriptions": subscribers(version.id, 8),
+        "breaking": breaking_ahead(version),
+        "stack": calls_until_the_end(version),
         **log_retention(version, log_days),
     }
     return render("apis/show.html", status=status, **context)

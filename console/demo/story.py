@@ -93,6 +93,7 @@ class Story:
         text = text.replace("customs]", "customs, returned]")
         self._publish(version, text, "Parcels that come back are told as returned")
         text = text.replace("name: since, in: query,", "name: since, in: query, required: true,")
+        text = text.replace("at, carrier]", "at]")
         lines = [line for line in text.splitlines() if not line.startswith("        carrier:")]
         import_document("\n".join(lines) + "\n", version.api.team, by=self.person("tobias"))
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 from sqlalchemy import select
 
@@ -26,6 +27,7 @@ from .world import CALLS, Call
 DAYS = 40
 STEP_US = 6 * 3_600_000_000  # so long who calls how much stays the same
 BLOCK = 20_000
+GOOD = {"POST": 201, "DELETE": 204}
 PARAMETER = re.compile(r"\{\w+\}")
 FADE_US = 60 * 86_400_000_000
 AGENTS = (
@@ -144,10 +146,10 @@ def _moments(count: int, start: int, end: int, dice: random.Random) -> Iterator[
         second = start / 1e6 + h * 3600
         day = 0.35 + max(0.0, math.sin((second / 3600 % 24 - 6) / 24 * 2 * math.pi)) * 1.3
         weights.append(day * (0.55 if int(second // 86400 + 4) % 7 in (0, 6) else 1.0))
-    total, width, left = sum(weights), 3_600_000_000, count
-    for h, weight in zip(hours, weights, strict=True):
-        share = left if h == hours[-1] else min(left, round(count * weight / total))
-        left -= share
+    width, done = 3_600_000_000, 0
+    for h, until in zip(hours, accumulate(weights), strict=True):
+        share = round(count * until / sum(weights)) - done
+        done += share
         for offset in sorted(dice.randrange(width) for _ in range(share)):
             yield min(start + h * width + offset, end)
 
@@ -155,7 +157,7 @@ def _moments(count: int, start: int, end: int, dice: random.Random) -> Iterator[
 def _record(at: int, source: Source, client: str, dice: random.Random, node_ids: list[int], trouble: bool) -> Row:
     call = dice.choices(source.calls, [c.share for c in source.calls])[0]
     spent = int(dice.lognormvariate(math.log(call.ms * 1000), 0.5))
-    status, reason, backend = (201 if call.method == "POST" else 200), "via_upstream", spent - dice.randrange(300, 900)
+    status, reason, backend = GOOD.get(call.method, 200), "via_upstream", spent - dice.randrange(300, 900)
     chance = dice.random()
     if trouble and chance < 0.3:
         status, reason, spent = (

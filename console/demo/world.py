@@ -239,6 +239,7 @@ FILES = {"Shipments": "shipments.yaml", "Tracking events": "tracking.yaml"}
 SHIPMENTS_3 = (
     ("summary: Create, change and follow shipments.", "summary: Create, change and follow shipments. Replaces 2.4."),
     ("[booked, moving, held, cleared, delivered]", "[booked, moving, cleared, delivered]"),
+    ("required: [window]", "required: [from, to]"),
     ("required: [to, weight_kg]", "required: [to, weight_kg, incoterm]"),
     (
         'window: {type: string, description: "Start and end, separated by a slash", example: "2026-11-24T08:00Z/10:30Z"}',

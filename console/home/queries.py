@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import url_for
 from sqlalchemy import func, select
-from sqlalchemy.orm import joinedload
 
 from ..accounts.models import Link, Permission, Person, Purpose, Role
 from ..alerts.queries import firing
@@ -28,6 +27,8 @@ from ..logs.question import Question
 from ..logs.traffic import Traffic, traffic
 from ..logs.upkeep import is_nearly_full, unarchived_because
 from ..web.filters import distance, plural
+from . import lifecycle
+from .notices import Notice
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,6 @@ class Step:
     text: str
     url: str
     done: bool
-
-
-@dataclass(frozen=True)
-class Notice:
-    tone: str
-    icon: str
-    what: str
-    consequence: str
-    verb: str
-    url: str
 
 
 def steps(person: Person) -> list[Step]:
@@ -78,10 +69,13 @@ def attention(person: Person) -> list[Notice]:
         *_owed_records(),
         *_full_logs(),
         *_unarchived_logs(),
+        *lifecycle.blocked(),
         *_credentials(None),
-        *_ending_soon(),
-        *_drafts(person),
+        *lifecycle.ending_soon(),
+        *lifecycle.to_review(person),
         *_waiting(person),
+        *lifecycle.sent_back(person),
+        *lifecycle.drafts(person),
     ]
     return found[:8]
 
@@ -177,44 +171,6 @@ def _credentials(team_ids: list[int] | None) -> list[Notice]:
     return out
 
 
-def _ending_soon() -> list[Notice]:
-    query = select(ApiVersion).where(ApiVersion.state == State.DEPRECATED, ApiVersion.sunset_at.is_not(None))
-    rows = db.session.scalars(query.options(joinedload(ApiVersion.api)).order_by(ApiVersion.sunset_at).limit(3)).all()
-    calls = traffic(24, {v.id for v in rows}) if rows else {}
-    out = []
-    for v in rows:
-        assert v.sunset_at is not None
-        left = v.sunset_at - now()
-        when = f"ends in {distance(left)}" if left.total_seconds() > 0 else f"was to end {distance(left)} ago"
-        count = calls.get(v.id, Traffic()).requests
-        text = f"{plural(count, 'call')} in the last 24 hours." if count else "Nobody called it in the last 24 hours."
-        url = url_for("apis.show", slug=v.api.slug, number=v.version)
-        out.append(Notice("warn", "sunset", f"{v.name} {when}", text, "Plan the sunset", url))
-    return out
-
-
-def _drafts(person: Person) -> list[Notice]:
-    if not person.may(Permission.MANAGE_APIS):
-        return []
-    query = (
-        select(ApiVersion)
-        .where(ApiVersion.state.in_((State.DRAFT, State.CHANGES_REQUESTED)))
-        .options(joinedload(ApiVersion.api))
-    )
-    query = query.order_by(ApiVersion.id.desc()).limit(3)
-    return [
-        Notice(
-            "info",
-            "pencil",
-            f"{v.name} is a draft",
-            f"{plural(v.operations, 'operation')}. Nobody can call it yet.",
-            "Publish it",
-            url_for("apis.show", slug=v.api.slug, number=v.version),
-        )
-        for v in db.session.scalars(query)
-    ]
-
-
 def _waiting(person: Person) -> list[Notice]:
     if not person.may(Permission.DECIDE_SUBSCRIPTIONS):
         return []
@@ -276,5 +232,5 @@ def developer(person: Person) -> dict[str, Any]:
         "recent": recent,
         "steps": way,
         "published": count or 0,
-        "attention": _credentials(person.team_ids),
+        "attention": [*lifecycle.ending_for(mine), *_credentials(person.team_ids)][:8],
     }
