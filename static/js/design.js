@@ -1,7 +1,7 @@
 // data-more: another empty row at once. Without JavaScript the server sends the page with one more.
 "use strict";
 
-for (const fold of document.querySelectorAll("details.outline")) fold.open = matchMedia("(min-width: 64rem)").matches;
+for (const fold of document.querySelectorAll("details.parts")) fold.open = matchMedia("(min-width: 64rem)").matches;
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-more]");

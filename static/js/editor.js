@@ -9,7 +9,7 @@ ace.define("ace/theme/gatewright", ["require", "exports", "module"], (require, e
 });
 
 for (const form of document.querySelectorAll("form[data-editor]")) begin(form);
-for (const fold of document.querySelectorAll("details.outline")) fold.open = matchMedia("(min-width: 64rem)").matches;
+for (const fold of document.querySelectorAll("details.parts")) fold.open = matchMedia("(min-width: 64rem)").matches;
 
 function begin(form) {
   const textarea = form.querySelector("textarea");

@@ -23,6 +23,12 @@ function toast(text) {
   setTimeout(() => note.remove(), 3000);
 }
 
+// On phones the tabs of a page are wider than the window: the one that is open comes into sight.
+for (const tab of document.querySelectorAll(".tabline > [aria-current]")) {
+  const line = tab.parentElement;
+  line.scrollLeft = tab.offsetLeft - line.offsetLeft - (line.clientWidth - tab.offsetWidth) / 2;
+}
+
 // One menu at a time, closed by Esc and by a click elsewhere.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
