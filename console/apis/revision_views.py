@@ -48,7 +48,10 @@ def source(slug: str, number: str, revision: int) -> Response:
 def compare(slug: str, number: str) -> Response:
     version = queries.find_version(slug, number)
     last = WORKING if version.draft else str(version.revision)
-    one, two = request.args.get("from") or str(max(1, version.revision - (version.draft is None))), request.args.get("to") or last
+    one, two = (
+        request.args.get("from") or str(max(1, version.revision - (version.draft is None))),
+        request.args.get("to") or last,
+    )
     before, after = _content(version, one), _content(version, two)
     context: dict[str, Any] = {
         "version": version,
