@@ -13,10 +13,10 @@ from flask import Flask
 
 from console.accounts.models import Person
 from console.apis import openapi
+from console.apis.samples import sample
 from console.catalog.documents import MOST_CHARACTERS, Kept, Shelf
 from console.catalog.outline import Outline
 from console.catalog.reference import Described, describe
-from console.catalog.samples import sample
 from console.catalog.schemas import kind_of, limits
 from console.catalog.tree import DEEPEST, Node, Room, tree
 from console.db import db, unit_of_work

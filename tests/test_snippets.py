@@ -167,4 +167,4 @@ def test_an_example_call_has_what_must_be_there() -> None:
     assert call.url == "https://gw.example/zoo/v1/cages/a%2Fb,c%20d/animals/7?tag=wild&near%5Bx%5D=1.5&ids=1%2C2"
     assert call.credential == KEY
     assert [name for name, _ in call.headers] == ["X-Trace"]
-    assert json.loads(call.body) == {"name": "stringxxx", "legs": 4, "mother": None}
+    assert json.loads(call.body) == {"name": "stringstr", "legs": 4, "mother": None}

@@ -109,7 +109,7 @@ class Mock:
                 return chosen["value"], named
         if "example" in described:
             return described["example"], ""
-        return sample(self.document, described.get("schema")), ""
+        return sample(self.document, described.get("schema"), hide="writeOnly"), ""
 
 
 def _chosen(responses: Mapping[str, Any], wanted: str) -> tuple[str, int, bool]:

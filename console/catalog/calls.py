@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from ..apis.models import Accepts, ApiVersion
 from ..apis.openapi import follow
+from ..apis.samples import as_json, own_example, sketch
 from ..errors import Refused
 from .reference import Body, Described, Parameter, as_text, is_json, schema_of_parameter
-from .samples import as_json, own_example, sample
 from .schemas import Document, types_of
 
 NO_BODY = ("get", "head", "trace")  # what has no meaning there (RFC 9110 section 9.3) is not sent
@@ -93,7 +93,7 @@ def example_value(document: Document, parameter: Parameter) -> Any:
         return own_example(schema)[1]
     if types_of(schema)[:1] in ([], ["string"]) and "format" not in schema:
         return parameter.name.upper().replace("-", "_")
-    return sample(document, schema)
+    return sketch(document, schema)
 
 
 def address(base: str, path: str, document: Document, values: Iterable[tuple[Parameter, Any]]) -> str:
@@ -182,7 +182,7 @@ def text_of(document: Document, body: Body) -> str:
     """The example to send, whole; empty where none can be written."""
     example = body.example
     if example is None or example.text.endswith("\n…"):
-        return as_text(body.media, sample(document, body.schema, hide="readOnly")) if is_json(body.media) else ""
+        return as_text(body.media, sketch(document, body.schema, hide="readOnly")) if is_json(body.media) else ""
     return example.text
 
 
@@ -193,7 +193,7 @@ def file_named(name: str) -> str:
 
 def _parts(document: Document, body: Body) -> Iterable[Part]:
     example = body.example.value if body.example else None
-    given = example if isinstance(example, dict) else sample(document, body.schema, hide="readOnly")
+    given = example if isinstance(example, dict) else sketch(document, body.schema, hide="readOnly")
     schema = follow(document, body.schema)
     properties = schema.get("properties") if isinstance(schema.get("properties"), dict) else {}
     for name, value in (given if isinstance(given, dict) else {}).items():

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from ..apis import openapi
 from ..apis.openapi import Operation, follow
-from .samples import as_json, own_example, sample
+from ..apis.samples import as_json, own_example, sketch
 from .schemas import Document, component, kind_of
 from .tree import Node, Room, node_of, tree
 
@@ -180,7 +180,7 @@ def _examples(document: Document, media: str, described: dict[str, Any], hide: s
     schema = follow(document, described.get("schema"))
     said_itself, value = own_example(schema)
     if not said_itself:
-        value = sample(document, schema, hide=hide)
+        value = sketch(document, schema, hide=hide)
     text = as_text(media, value)
     return [Example("Example", text, value, made_up=not said_itself)] if value is not None and text else []
 
