@@ -194,3 +194,12 @@ class TestCommandLine:
         done = self.run(config, "apply", "-f", str(file), "--as", ALICE, "--yes")
         assert done.returncode == 1
         assert done.stderr == f'gatewright: {file}:2: "team" is a required property. docs/files.md has the form.\n'
+
+
+def test_it_tells_who_would_break(app: Flask, apply: Apply, tmp_path: Path) -> None:
+    apply(world(version()))
+    broken = version()["document"].replace("/orders/{order_id}:", "/bestellungen/{order_id}:")
+    (tmp_path / "gateway.yaml").write_text(yaml.safe_dump(world(version(document=broken))))
+    rehearsed = rehearse(app, read_files(tmp_path / "gateway.yaml"), ALICE)
+    assert rehearsed.notes == [("orders@1.0.0", "breaks what nobody called in 30 days")]
+    assert "  breaks what nobody called" in rehearsed.text

@@ -16,6 +16,7 @@ from console.apis.actions import change_visibility, import_document, publish_ver
 from console.apis.choices import Choices
 from console.apis.design import save_document
 from console.apis.models import ApiVersion, Revision
+from console.apis.preview import Breaks, preview
 from console.apis.proposal import propose
 from console.apis.publishing import restore_revision
 from console.apis.subscribers import follow
@@ -132,6 +133,15 @@ class TestGate:
         with app.app_context():
             proposal = propose(db.session.get_one(ApiVersion, world.version_id))
             assert (proposal.broken.requests, proposal.broken.applications) == (3, 1)
+
+    def test_so_does_a_preview(self, app: Flask, cast: Cast, world: World, called: None, as_: Act) -> None:
+        as_(cast.alice, edit(BREAKING))
+        with app.app_context():
+            found = preview(db.session.get_one(ApiVersion, world.version_id))
+        assert found.breaks == Breaks(callers=1, applications=1, calls=3, days=30)
+        assert found.who_breaks == "breaks 1 caller, 3 calls in 30 days; needs another person's sign-off"
+        assert found.needs_two
+        assert "Ask for a review" in found.refusal
 
 
 class TestReview:

@@ -10,11 +10,11 @@ from .reviews import approval_of, open_review
 from .working import Working
 
 
-def check_gate(version: ApiVersion, work: Working) -> None:
+def check_gate(version: ApiVersion, work: Working, proposal: Proposal | None = None) -> None:
     """`Refused` while a review is open, or one that is needed is missing."""
     if open_review(version) is None and approval_of(version, work.fingerprint, by_two=True) is not None:
         return  # another person has seen exactly this
-    if why := obstacle(version, work, propose(version, work)):
+    if why := obstacle(version, work, propose(version, work) if proposal is None else proposal):
         raise Refused(why)
 
 

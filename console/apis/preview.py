@@ -14,17 +14,29 @@ from ..errors import Refused
 from ..gateway.queries import nodes
 from . import openapi
 from .choices import Choices
-from .diff import compare
+from .diff import Comparison, compare
 from .models import ApiVersion
+from .proposal import DAYS, Proposal, propose
 from .publishing import check_publishable, to_publish
 from .revisions import last_plans
+from .working import Working
 
 Steps = dict[str, list[Any]]  # name to [before, after]
 
 
 @dataclass(frozen=True)
+class Breaks:
+    """Who called what breaks, in the last ``days`` days. ``callers``: all without an application are one of them."""
+
+    callers: int
+    applications: int
+    calls: int
+    days: int = DAYS
+
+
+@dataclass(frozen=True)
 class Preview:
-    """``refusal``: why it would not be published; empty when it would."""
+    """``refusal``: why it would not be published; empty when it would. ``who_breaks``: as `Proposal.who_breaks`."""
 
     revision: int
     document: list[str]
@@ -32,37 +44,48 @@ class Preview:
     plans: list[str]
     subscribers: int
     nodes: int
+    breaks: Breaks
+    who_breaks: str
+    needs_two: bool
     refusal: str
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.document or self.choices or self.plans)
 
 
 def preview(version: ApiVersion, choices: Choices | None = None) -> Preview:
     """Of what `publish_version` would do; changes nothing."""
     work = to_publish(version, choices)
-    served = version.is_serving
-    chosen = (
-        choice_steps(Choices.of(version), work.choices)
-        if served
-        else {k: [None, v] for k, v in asdict(work.choices).items()}
-    )
-    found = Preview(
+    proposal = propose(version, work)
+    broken = proposal.broken
+    return Preview(
         revision=version.revision + 1,
-        document=document_steps(version.document if served else {}, work.document),
-        choices=chosen,
+        document=_document(version, work, proposal),
+        choices=_choices(version, work.choices),
         plans=plan_steps(last_plans(version), snapshot(version.id)),
         subscribers=_subscribers(version),
         nodes=len(nodes()),
-        refusal="",
+        breaks=Breaks(broken.count, broken.applications, broken.requests),
+        who_breaks=proposal.who_breaks,
+        needs_two=proposal.needs_two,
+        refusal=_refusal(version, work, proposal),
     )
+
+
+def _document(version: ApiVersion, work: Working, proposal: Proposal) -> list[str]:
+    return told(proposal.comparison, version.document if version.revision else {}, work.document)
+
+
+def _choices(version: ApiVersion, after: Choices) -> Steps:
+    if version.revision:
+        return choice_steps(Choices.of(version), after)
+    return {name: [None, value] for name, value in asdict(after).items()}
+
+
+def _refusal(version: ApiVersion, work: Working, proposal: Proposal) -> str:
     try:
-        check_publishable(version, work)
-        refusal = "Nothing is different from what is being served." if served and found.is_empty else ""
+        check_publishable(version, work, proposal)
     except Refused as refused:
-        refusal = refused.message
-    return Preview(**vars(found) | {"refusal": refusal})
+        return refused.message
+    is_same = version.is_serving and not proposal and work.document == version.document
+    return "Nothing is different from what is being served." if is_same else ""
 
 
 def _subscribers(version: ApiVersion) -> int:
@@ -76,10 +99,13 @@ def choice_steps(before: Choices, after: Choices) -> Steps:
 
 
 def document_steps(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return told(compare(before, after) if before and before != after else Comparison(), before, after)
+
+
+def told(comparison: Comparison, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Of a version that was never served which operations come; else what changes, the breaking first."""
     if not before:
         return [f"adds {name}" for name in _operations(after)]
-    comparison = compare(before, after)
     words = [f"{change.severity}: {change.text}" for change in comparison.changes]
     if comparison.more:
         words.append(f"and {comparison.more:,} more changes")

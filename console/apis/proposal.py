@@ -7,6 +7,7 @@ from typing import Any
 
 from ..applications.plans import snapshot
 from ..logs.usage import Callers, OperationUsage, callers, operation_usage
+from ..web.filters import figure, plural
 from .choices import Choices
 from .diff import Comparison, Severity, compare
 from .models import Accepts, ApiVersion, Dpop
@@ -65,6 +66,16 @@ class Proposal:
     def needs_two(self) -> bool:
         """It would break somebody who called in the last `DAYS` days."""
         return self.is_breaking and self.broken.requests > 0
+
+    @property
+    def who_breaks(self) -> str:
+        """``breaks 14 callers, 1.2 M calls in 30 days; …``; empty where nothing that changes is breaking."""
+        if not self.is_breaking:
+            return ""
+        if not self.needs_two:
+            return f"breaks what nobody called in {DAYS} days"
+        calls = f"{plural(self.broken.count, 'caller')}, {figure(self.broken.requests)} calls in {DAYS} days"
+        return f"breaks {calls}; needs another person's sign-off"
 
 
 def propose(version: ApiVersion, work: Working | None = None) -> Proposal:

@@ -19,6 +19,7 @@ from . import openapi
 from .choices import Choices, check_choices, choose
 from .gate import check_gate
 from .models import Accepts, ApiVersion, Draft, Revision, State
+from .proposal import Proposal
 from .reviews import check_editable, end_review
 from .revisions import content_of, last_plans
 from .states import Move, check_move
@@ -45,12 +46,12 @@ def to_publish(version: ApiVersion, choices: Choices | None) -> Working:
     return work if choices is None else replace(work, choices=check_choices(version, choices))
 
 
-def check_publishable(version: ApiVersion, work: Working) -> None:
+def check_publishable(version: ApiVersion, work: Working, proposal: Proposal | None = None) -> None:
     """`Refused` when it may not be published as it is now. Changes nothing."""
     check_move(version, Move.PUBLISH)
     if not openapi.operations(work.document):
         raise Refused("The document describes no operation, so there is nothing to publish.")
-    check_gate(version, work)
+    check_gate(version, work, proposal)
 
 
 def _serve(version: ApiVersion, work: Working, *, by: Person, note: str) -> Revision:

@@ -14,6 +14,7 @@ from ..apis.choices import Choices
 from ..apis.design import save_document
 from ..apis.models import Api, ApiVersion, State
 from ..apis.preview import choice_steps, document_steps
+from ..apis.proposal import propose
 from ..apis.publishing import publish_version
 from ..apis.switches import mock_version, start_version, unblock_version
 from ..apis.working import working
@@ -110,6 +111,7 @@ def _settle_served(
             raise Refused(f"{version.name} was published and is no draft again. Write `state: published`.", "state")
     if document != version.document or _chosen(Choices.of(version), said) != Choices.of(version):
         _settle_content(work, file, pointer, version, said, text, document)
+        work.note(about, propose(version).who_breaks)
         with file.at(*pointer):
             revision = publish_version(version, edits=version.edits, by=work.by)
         work.say(about, f"publish as revision {revision.number}")
@@ -123,11 +125,12 @@ def _settle_content(
     """The document and the choices that are worked on; told as what changes for callers, where it has any."""
     about, now = label(version.api.slug, said), working(version)
     before = version.document if version.is_serving else now.document
-    for step in document_steps(before, document):
+    steps = document_steps(before, document)
+    for step in steps:
         work.say(about, f"document: {step}")
     with file.at(*pointer, "document"):
         if text != now.source:
-            if not document_steps(before, document):
+            if not steps:
                 work.say(about, "document: another text that says the same")
             save_document(version, text, edits=version.edits, by=work.by, document=document)
     base = Choices.of(version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 from flask import Response
 
@@ -44,7 +45,7 @@ def publish(asked: Asked, slug: str, number: str) -> Response:
     edits, chosen = expected(version), asked.body.get("choices")
     choices = changed_choices(version, chosen) if chosen else None
     if asked.body.get("dry_run"):
-        return json(vars(preview(version, choices)), ETag=tag_of(version))
+        return json(asdict(preview(version, choices)), ETag=tag_of(version))
     made = publish_version(version, choices, edits=edits, by=me(), note=asked.body.get("note", ""))
     return _made(version, made)
 

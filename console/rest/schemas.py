@@ -101,6 +101,9 @@ SCHEMAS: dict[str, Schema] = {
         plans=many(TEXT),
         subscribers=NUMBER,
         nodes=NUMBER,
+        breaks=answer(callers=NUMBER, applications=NUMBER, calls=NUMBER, days=NUMBER),
+        who_breaks=TEXT,
+        needs_two=YES_OR_NO,
         refusal=TEXT,
     ),
     "Revision": answer(
