@@ -107,14 +107,16 @@ class TestText:
         line = broken[: broken.index("List: orders")].count("\n") + 1
         answer = alice.post(f"{PAGE}/check", data={"text": broken}, headers={"Accept": "application/json"}).json
         assert [p["line"] for p in answer["problems"]] == [line]
-        assert answer["outline"] is None
+        assert {"Orders", "Paths", "schemas"} <= {e["name"] for e in answer["outline"]}
 
     def test_a_problem_of_the_document_stands_at_its_line(self, alice: FlaskClient) -> None:
         broken = COMMENTED.replace("- name: order_id", "- name: id", 1)
         answer = alice.post(f"{PAGE}/check", data={"text": broken}, headers={"Accept": "application/json"}).json
         lines = [broken.splitlines()[p["line"] - 1].strip() for p in answer["problems"]]
         assert "get:" in lines
-        assert {e["name"] for e in answer["outline"]} >= {"GET", "POST", "Order"}
+        parts = {e["name"]: e["inside"] for e in answer["outline"]}
+        assert {o["name"] for path in parts["Paths"] for o in path["inside"]} >= {"GET", "POST"}
+        assert "Order" in {schema["name"] for schema in parts["schemas"]}
 
     def test_only_who_manages_apis_may(self, alice: FlaskClient, sign_in: SignIn) -> None:
         bob = sign_in("bob")

@@ -259,6 +259,15 @@ def test_the_page_says_the_score_and_leads_to_lines(sign_in: SignIn, world: Worl
     assert "/apis/lint-rules" not in page  # she may not switch them
 
 
+def test_a_line_leads_into_the_editor_where_one_may_edit(world: World, sign_in: SignIn) -> None:
+    alice = sign_in("alice")
+    assert 'href="/apis/orders/1.0.0/edit?line=43#line"' in alice.get("/apis/orders/1.0.0/lint").text
+    page = alice.get("/apis/orders/1.0.0/edit?line=43").text
+    assert 'data-line="43"' in page
+    assert '<li class="here" aria-current="true"><span class="no">43</span>' in page  # without JavaScript
+    assert 'aria-current="true"' not in alice.get("/apis/orders/1.0.0/edit?line=99999").text
+
+
 def test_an_admin_switches_rules_on_the_page(sign_in: SignIn, world: World, app: Flask) -> None:
     alice = sign_in("alice")
     with app.app_context():

@@ -13,10 +13,10 @@ from ..db import release
 from ..errors import NotFound
 from ..web.access import me, requires
 from ..web.htmx import render
-from . import checking, design, openapi
+from . import design, openapi
 from .design_forms import DesignForm, GeneralForm, ListForm, SchemaForm, ServersForm, TagsForm
 from .drafts import Draft
-from .editor_views import find_draft
+from .editor_views import find_draft, parts_of
 from .models import ApiVersion
 from .operation_forms import OperationForm
 from .spelling import schemas_of
@@ -157,7 +157,7 @@ def page(version: ApiVersion, form: DesignForm, kind: str, *, status: int = 200,
     document = working(version).document
     return render(
         f"apis/design_{kind}.html", status=status, version=version, form=form, here=_here(version), kind=kind,
-        entries=checking.entries_of(document), schemas=schemas_of(document), tags=_tags(document),
+        tags=_tags(document), **parts_of(document),
         is_31=str(document["openapi"]).startswith("3.1"), **({"was": None, "listed": ""} | context),
     )  # fmt: skip
 

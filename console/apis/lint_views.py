@@ -18,6 +18,8 @@ from . import lint_queries, queries
 from .lint import Report, Severity, all_rules
 from .lint.report import advice
 from .lint_actions import change_lint_rules
+from .reviews import is_editable
+from .working import working
 
 blueprint = Blueprint("lint", __name__)
 blueprint.add_app_template_filter(advice, "lint_advice")
@@ -35,14 +37,16 @@ def show(slug: str, number: str) -> Response:
     release()  # a large document takes seconds; nobody should wait for the database meanwhile
     report = lint_queries.report(source, document, rules)
     line = request.args.get("line", 0, type=int)
+    version = queries.find_version(slug, number)
     context: dict[str, Any] = {
-        "version": queries.find_version(slug, number),
+        "version": version,
         "report": report,
         "tone": tone(report),
         "switched_off": len(all_rules()) - len(rules.rules),
         "shown": SHOWN,
         "line": line,
         "excerpt": lint_queries.excerpt(source, line),
+        "may_edit": me().may(P.MANAGE_APIS) and is_editable(version) and working(version).source == source,
     }
     return render("apis/lint.html", **context, **_words())
 

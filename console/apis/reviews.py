@@ -94,6 +94,14 @@ def check_editable(version: ApiVersion) -> None:
         )
 
 
+def is_editable(version: ApiVersion) -> bool:
+    try:
+        check_editable(version)
+    except Refused:
+        return False
+    return True
+
+
 def withdraw_review(review: Review, *, by: Person) -> None:
     """Also one that was approved, so that a draft can be changed again."""
     _decide(review, ReviewState.WITHDRAWN, "", by=by)

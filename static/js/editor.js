@@ -16,7 +16,8 @@ function begin(form) {
   const editor = open(form, textarea);
   const kept = recall();
   if (kept) editor.session.setScrollTop(kept.top);
-  editor.gotoLine((kept?.row ?? 0) + 1, kept?.column ?? 0, false);
+  editor.gotoLine(kept ? kept.row + 1 : Number(form.dataset.line ?? 1), kept?.column ?? 0, false);
+  document.querySelector("[data-excerpt]")?.remove(); // it is where the editor begins
   let saved = "unsaved" in form.dataset ? null : editor.getValue();
   const isSaved = () => editor.getValue() === saved;
   const check = checker(form, editor, isSaved);
@@ -108,12 +109,12 @@ function checker(form, editor, isSaved) {
     try {
       const answer = await fetch(form.dataset.editor, { method: "POST", body, headers: { Accept: "application/json" }, signal: underway.signal });
       if (!answer.ok || answer.redirected) throw new Error("not checked");
-      const { problems, outline } = await answer.json();
+      const { problems, more, outline } = await answer.json();
       took = performance.now() - began;
       mark(editor, problems);
       list(form.querySelector("[data-problems]"), problems);
-      if (outline) draw(document.querySelector("[data-outline]"), outline);
-      say(problems.length);
+      if (outline.length) draw(document.querySelector("[data-outline]"), outline);
+      say(problems.length + more);
     } catch (error) {
       if (error.name !== "AbortError") state.textContent = "Could not be checked. Save tries again.";
     }
@@ -143,16 +144,29 @@ function list(place, problems) {
   place.hidden = problems.length === 0;
 }
 
+// What has no list of its own comes first, then a list for each kind of part.
 function draw(place, outline) {
-  const kinds = { operation: "Operations", schema: "Schemas" };
-  place.replaceChildren(...Object.entries(kinds).flatMap(([kind, title]) => {
-    const entries = outline.filter((e) => e.kind === kind).map((e) => {
-      const words = kind === "operation" ? [text("meth", e.name), text("", e.group)] : [text("", e.name)];
-      return within("li", jump(e.line, words));
-    });
-    const head = Object.assign(document.createElement("p"), { className: "eyebrow", textContent: title });
-    return [head, Object.assign(within("ul", ...entries), { className: "nav" })];
-  }));
+  const alone = ["info", "servers", "tags"];
+  const first = outline.filter((e) => alone.includes(e.kind)).map((e) => entry(e.line, e.kind === "info" ? "Info" : e.name));
+  const lists = outline.filter((e) => !alone.includes(e.kind)).flatMap((e) => {
+    const name = e.kind === "paths" && e.name === "Paths" ? "Operations" : e.name.replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`).trim();
+    const head = Object.assign(document.createElement("p"), { className: "eyebrow", textContent: name[0].toUpperCase() + name.slice(1) });
+    return [head, nav(e.inside.flatMap(listed))];
+  });
+  place.replaceChildren(nav(first), ...lists);
+}
+
+function listed(e) {
+  if (e.kind !== "path" || !e.inside.length) return [entry(e.line, e.name)];
+  return e.inside.map((o) => entry(o.line, e.name, o.name));
+}
+
+function entry(line, name, method = "") {
+  return within("li", jump(line, method ? [text("meth", method), text("", name)] : [text("", name)]));
+}
+
+function nav(entries) {
+  return Object.assign(within("ul", ...entries), { className: "nav" });
 }
 
 function jump(line, words) {
