@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -11,6 +12,7 @@ from flask import Flask
 from console.accounts.models import Person
 from console.apis.models import ApiVersion
 from console.apis.sunset import deprecate_version
+from console.apis.working import working
 from console.db import db, now, unit_of_work
 from console.web.stacks import Layer, Stack, finding, stacked, trend
 from tests.conftest import Cast, SignIn, World
@@ -96,6 +98,26 @@ class TestPage:
 
     def test_developers_may_not(self, called: World, sign_in: SignIn) -> None:
         assert sign_in("bob").get("/apis/orders/1.0.0/usage").status_code == 403
+
+    def test_a_draft_goes_into_the_document_once(self, app: Flask, called: World, sign_in: SignIn) -> None:
+        alice, here = sign_in("alice"), "/apis/orders/1.0.0/usage"
+        edits = re.search(r'name="edits" value="(\d+)"', alice.get(here).text)
+        assert edits
+        asked = {"method": "GET", "path": "/labels/{id}", "edits": edits[1]}
+        assert alice.post(f"{here}/describe", data=asked | {"edits": 0}).status_code == 409
+        answer = alice.post(f"{here}/describe", data=asked)
+        assert answer.status_code == 302
+        assert "418" in alice.get(answer.location).text
+        with app.app_context():
+            version = db.session.get_one(ApiVersion, called.version_id)
+            assert "/labels/{labelId}" in working(version).document["paths"]
+            assert "/labels/{labelId}" not in version.document["paths"]
+            asked["edits"] = str(version.edits)
+        again = alice.post(f"{here}/describe", data=asked)
+        assert again.status_code == 409
+        assert "is described already" in again.text
+        assert alice.post(f"{here}/describe", data=asked | {"path": "/no"}).status_code == 404
+        assert sign_in("dora").post(f"{here}/describe", data=asked).status_code == 403
 
     def test_the_end_is_drawn_where_there_is_one(self, app: Flask, cast: Cast, called: World, sign_in: SignIn) -> None:
         with app.app_context(), unit_of_work():

@@ -8,22 +8,25 @@ from datetime import date, datetime
 from typing import Any
 
 import yaml
-from flask import Blueprint, request
+from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
 from ..applications.models import Application
 from ..applications.queries import by_client_ids
-from ..errors import Refused
+from ..errors import NotFound, Refused
 from ..logs import usage
 from ..logs.undescribed import Undescribed
 from ..logs.usage import OperationUsage
-from ..web.access import requires
+from ..web.access import me, requires
 from ..web.htmx import render
 from . import openapi, queries
+from .describing import describe_calls
+from .models import ApiVersion, State
 from .openapi import Operation
 from .outlook import name_of, stack_of
-from .reality import draft_of, reality
+from .reality import Reality, draft_of, reality
+from .reviews import is_editable
 
 blueprint = Blueprint("usage", __name__)
 P = Permission
@@ -53,12 +56,11 @@ class Missing:
 @requires(P.READ_APIS)
 def show(slug: str, number: str) -> Response:
     version = queries.find_version(slug, number)
-    chosen = request.args.get("days", "")
-    days = int(chosen) if chosen in map(str, RANGES) else RANGES[0]
+    days = _days()
     callers = usage.callers(version.id, days=days)
     layers = usage.burn_down(version.id, days)
     known = by_client_ids({one.client_id for one in callers.biggest} - {""})
-    compared = reality(version.document, version.id, days, prefix=version.gateway_path or "")
+    compared = _compared(version, days)
     rows, more = operation_rows(version.document, usage.operation_usage(version.id, days))
     return render(
         "apis/usage.html",
@@ -75,7 +77,30 @@ def show(slug: str, number: str) -> Response:
         reality=compared,
         missing=[_missing(one, version.document) for one in compared.undescribed[:MOST_LISTED]],
         listed=MOST_LISTED,
+        may_describe=me().may(P.MANAGE_APIS) and is_editable(version),
     )
+
+
+@blueprint.post("/apis/<slug>/<number>/usage/describe")
+@requires(P.MANAGE_APIS)
+def describe(slug: str, number: str) -> Response:
+    """Put what would describe these calls into the document that is worked on."""
+    version, asked = queries.find_version(slug, number), (request.form.get("method"), request.form.get("path"))
+    calls = next((one for one in _compared(version, _days()).undescribed if (one.method, one.path) == asked), None)
+    if calls is None:
+        raise NotFound("There are no such calls any more that the document does not describe.")
+    drafted = describe_calls(version, calls, edits=request.form.get("edits", 0, type=int), by=me())
+    flash("It is in the document. Say what it does: the draft knows its path and its answers only.", "ok")
+    return redirect(url_for("design.operation", slug=slug, number=number, method=drafted.method, path=drafted.path))
+
+
+def _days() -> int:
+    chosen = request.args.get("days", "")
+    return int(chosen) if chosen in map(str, RANGES) else RANGES[0]
+
+
+def _compared(version: ApiVersion, days: int) -> Reality:
+    return reality(version.document, version.id, days, prefix=version.gateway_path or "")
 
 
 def _since(days: int) -> date | None:
