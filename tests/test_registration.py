@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from console import mail
 from console.accounts.models import Link, Person, Purpose
-from console.accounts.registration import ask_to_register, change_registration
+from console.accounts.registration import MOST_AN_HOUR, ask_to_register, change_registration
 from console.db import db, unit_of_work
 from console.errors import Refused
 from tests.conftest import Cast, SignIn, counts, trail
@@ -77,6 +77,19 @@ def test_it_tells_nobody_who_has_an_account(app: Flask, cast: Cast, client: Flas
     unknown = client.post("/register", data={"email": "noa@example.net"})
     assert known.text == unknown.text
     assert [letter[1] for letter in letters] == ["noa@example.net"]
+
+
+def test_nor_does_it_when_too_many_ask(app: Flask, cast: Cast, client: FlaskClient, letters: list[Any]) -> None:
+    admit(app, cast, "open")
+    with app.app_context(), unit_of_work():
+        for number in range(MOST_AN_HOUR):
+            assert ask_to_register(f"noa{number}@example.net")
+    answers = [
+        client.post("/register", data={"email": e}) for e in ("alice@example.org", "noa1@example.net", "x@example.net")
+    ]
+    assert [answer.status_code for answer in answers] == [422] * 3
+    assert all("Too many people" in answer.text for answer in answers)
+    assert letters == []
 
 
 def test_a_mailbox_is_not_filled(app: Flask, cast: Cast, client: FlaskClient, letters: list[Any]) -> None:

@@ -83,13 +83,14 @@ def ask_to_register(email: str) -> str | None:
             )
         raise Refused("Accounts are made by invitation here. Ask an admin for one.", "email")
     serialise(f"registration {email}")
-    if db.session.scalar(select(Person.id).where(Person.email == email)):
-        return None
     asked = select(func.count()).where(Link.purpose == Purpose.REGISTRATION)
-    if db.session.scalar(asked.where(Link.email == email, Link.created_at > now() - RESET_AGAIN_AFTER)):
-        return None  # one is on its way; nobody else may fill her mailbox
+    # before anything is said of this address: else who has an account would be told apart once the hour is full
     if (db.session.scalar(asked.where(Link.created_at > now() - RESET_AGAIN_AFTER * 30)) or 0) >= MOST_AN_HOUR:
         raise Refused("Too many people register at this moment. Try again in an hour.")
+    if db.session.scalar(select(Person.id).where(Person.email == email)):
+        return None
+    if db.session.scalar(asked.where(Link.email == email, Link.created_at > now() - RESET_AGAIN_AFTER)):
+        return None  # one is on its way; nobody else may fill her mailbox
     db.session.execute(
         delete(Link).where(Link.purpose == Purpose.REGISTRATION, Link.email == email, Link.used_at.is_(None))
     )
