@@ -128,9 +128,12 @@ def subscribers(version_id: int, size: int = 50) -> list[Subscription]:
     return list(db.session.scalars(query.order_by(Subscription.id.desc()).limit(size)))
 
 
+def pending() -> Select[int]:
+    return select(func.count()).select_from(Subscription).where(Subscription.state == SubscriptionState.PENDING)
+
+
 def pending_count() -> int:
-    query = select(func.count()).select_from(Subscription).where(Subscription.state == SubscriptionState.PENDING)
-    return db.session.scalar(query) or 0
+    return db.session.scalar(pending()) or 0
 
 
 def client_ids_named(name: str) -> set[str]:

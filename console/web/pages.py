@@ -10,9 +10,9 @@ from flask_login import current_user
 
 from .. import __version__
 from ..accounts.models import Permission, Person
-from ..applications.queries import pending_count
 from ..config import SETTINGS
 from .forms import once
+from .session import waiting
 
 P = Permission
 THEMES = ("system", "light", "dark")
@@ -80,7 +80,7 @@ def navigation(person: Person) -> list[tuple[str, list[dict[str, Any]]]]:
     for entry in NAVIGATION:
         if not person.may(entry.permission) or (entry.label == "My applications" and reads_all):
             continue
-        count = pending_count() if entry.count else 0
+        count = waiting() if entry.count else 0
         sections[entry.section].append(
             {
                 "label": entry.label,

@@ -14,16 +14,21 @@ from typing import Any
 
 from flask import Flask, Request, Response, flash, g, request, session
 from flask.sessions import SessionInterface, SessionMixin
-from sqlalchemy import delete, update
+from sqlalchemy import case, delete, select, update
+from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import CallbackDict
 
-from ..accounts.models import Person
+from ..accounts.models import ROLES, Permission, Person
 from ..accounts.models import Session as Row
+from ..applications.queries import pending, pending_count
 from ..audit.actions import Origin, origin, record
 from ..audit.models import Action
 from ..db import db, now, unit_of_work
 from ..runtime import runtime
 
+SAFE = frozenset({"GET", "HEAD"})
+# who is told in the navigation how many wait
+TOLD = [role for role, held in ROLES.items() if Permission.READ_ALL_APPLICATIONS in held]
 SEEN_EVERY = timedelta(minutes=5)
 REFERENCE = 12  # hexadecimal digits
 ANONYMOUS_LASTS = timedelta(hours=1)
@@ -52,7 +57,7 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
 class ServerSessions(SessionInterface):
     def open_session(self, app: Flask, request: Request) -> ServerSession:
         sid = request.cookies.get(cookie_name(), "")
-        row = db.session.get(Row, _digest(sid)) if sid else None
+        row, person, waiting = _look_up(_digest(sid)) if sid else (None, None, 0)
         if row is None or row.expires_at <= now():
             return ServerSession()
         if row.browser != _browser(request):
@@ -61,10 +66,24 @@ class ServerSessions(SessionInterface):
             fresh.stolen = True
             return fresh
         g.session_row, g.session_seen_at = row, row.seen_at
+        g.session_person, g.waiting = person, waiting  # held, so that whoever asks for her finds her in the session
         return ServerSession(dict(row.data), sid)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Nothing: `store` has done it, before the commit."""
+
+
+def _look_up(digest: str) -> tuple[Row | None, Person | None, int]:
+    """The session, whose it is with her teams, and how many subscriptions wait for her: what nearly every page asks, at once."""
+    waiting = case((Person.role.in_(TOLD), pending().scalar_subquery()), else_=0)
+    query = select(Row, Person, waiting).outerjoin(Person, Person.id == Row.person_id).where(Row.digest == digest)
+    found = db.session.execute(query.options(joinedload(Person.teams))).unique().first()
+    return (found[0], found[1], int(found[2])) if found else (None, None, 0)
+
+
+def waiting() -> int:
+    """Subscriptions that wait for a decision, as when the request began; afterwards it may have decided some."""
+    return int(g.waiting) if request.method in SAFE and "waiting" in g else pending_count()
 
 
 def store(response: Response) -> None:
