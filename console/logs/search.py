@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, Select, Table, bindparam, select
+from sqlalchemy import BigInteger, Connection, Row, Select, Table, literal_column, select
 
 from ..runtime import runtime
 from .question import Question
@@ -16,6 +16,8 @@ from .store import LAST_ID
 
 PAGE = 50
 MOST_EXPORTED = 100_000
+QUICK_S, MORE_DAYS, MOST_DAYS = 0.01, 4, 32  # to look through: 1 day, then 4, 16, 32
+MARKS = ("start_of_ids", "end_of_ids", "most_of_rows")  # stand for numbers
 PATIENCE_S = 1.0  # then a page shows what was found so far, and offers to go on
 
 
@@ -40,15 +42,19 @@ def look(question: Question, *, before: int = 0, size: int = PAGE, patience_s: f
     rows: list[Row[Any]] = []
     deadline = time.monotonic() + patience_s
     with runtime().logs.reading() as connection:
-        parts = windows(connection, low, min(high, before or LAST_ID))
-        ask = _Newest(connection, question, parts[0][0]) if parts else None
-        for t, start, end in parts:
-            if time.monotonic() > deadline:
-                return Found(rows[:size], end, gave_up=True)
-            assert ask is not None
-            rows += ask(t, start=start, end=end, most=size + 1 - len(rows))
+        left = windows(connection, low, min(high, before or LAST_ID))
+        ask = _Newest(connection, question, left[0][0]) if left else None
+        days = 1
+        while left and ask is not None:
+            began = time.monotonic()
+            if began > deadline:
+                return Found(rows[:size], left[0][2], gave_up=True)
+            these, left = left[:days], left[days:]
+            rows += ask(these, most=size + 1 - len(rows))
             if len(rows) > size:
                 return _page_of(rows, size)
+            # where a day takes no time, as with an index, many are asked for at once
+            days = min(days * MORE_DAYS, MOST_DAYS) if time.monotonic() - began < QUICK_S else 1
     return Found(rows)
 
 
@@ -62,16 +68,26 @@ class _Newest:
     """A question to one table after the other, put into SQL once: for thirty days that took longer than the answers."""
 
     def __init__(self, connection: Connection, question: Question, like: Table) -> None:
-        start, end, most = (bindparam(name, 0, BigInteger) for name in ("start", "end", "most"))
+        start, end, most = (literal_column(name, BigInteger) for name in MARKS)
         query = _query(question, like).where(like.c.id >= start, like.c.id < end).order_by(like.c.id.desc()).limit(most)
         self.connection, self.like = connection, like
         self.said = query.compile(dialect=connection.dialect).construct_expanded_state()
 
-    def __call__(self, t: Table, **values: int) -> Sequence[Row[Any]]:
-        values = {**self.said.parameters, **values}
-        names = self.said.positiontup
+    def __call__(self, parts: list[tuple[Table, int, int]], most: int) -> list[Row[Any]]:
+        """The newest of these tables, which are in their order, newest first; at most so many."""
+        values, names = self.said.parameters, self.said.positiontup
+        sql = [self._in(*part, most) for part in parts]
+        if len(sql) > 1:
+            sql = [f"SELECT * FROM ({one}) AS part_{n}" for n, one in enumerate(sql)]  # noqa: S608 - of ours, as below
+        said = tuple(values[n] for n in names) * len(sql) if names else values
+        rows = self.connection.exec_driver_sql(" UNION ALL ".join(sql), said).all()
+        return sorted(rows, key=lambda row: -row.id)[:most] if len(sql) > 1 else list(rows)
+
+    def _in(self, t: Table, *numbers: int) -> str:
         sql = self.said.statement.replace(self.like.name, t.name)  # names of ours; what others said is in the values
-        return self.connection.exec_driver_sql(sql, tuple(values[n] for n in names) if names else values).all()
+        for mark, number in zip(MARKS, numbers, strict=True):
+            sql = sql.replace(mark, str(number))
+        return sql
 
 
 def newest(question: Question, *, size: int = PAGE) -> list[Row[Any]]:
