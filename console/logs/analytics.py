@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Subquery, Table, case, func, literal, select
+from sqlalchemy import Connection, Select, Subquery, Table, case, func, literal, select, union_all
 
 from .days import Span, closed_days, during, in_hours
 from .histogram import Bucket
 from .rollups import percentile
 from .store import hour
 from .sums import caller, country_hour, latency, node_hour, node_latency, operation, operation_latency
+from .together import together
 
 MOST = 200
 STEPS = 48
+NO_BUCKET = -1
 Key = Any  # a version's or node's number, a client id, a status class; (version's number, operation) of an operation
 
 
@@ -75,21 +77,36 @@ class Answers:
         self.connection, self.span, self.only = connection, span, only
         self.closed = closed_days(connection, span)
 
+    def sums_and_before(self, by: By) -> tuple[dict[Key, Sums], dict[Key, Sums]]:
+        """Of the busiest, at most `MOST`, without how long they took; now, and in as long a time before."""
+        now, before = self._both(lambda one: one._sums(by))
+        return self._summed(by, now), self._summed(by, before)
+
     def sums(self, by: By) -> dict[Key, Sums]:
-        """Of the busiest, at most `MOST`, without how long they took."""
+        return self._summed(by, self.connection.execute(self._sums(by)))
+
+    def _summed(self, by: By, rows: Iterable[Sequence[Any]]) -> dict[Key, Sums]:
+        width, found = len(_counted(by, self.only)[1]), dict[Key, Sums]()
+        for row in rows:
+            count, refused, failed, moved, spent = map(int, row[width:])
+            found[_key(list(row[:width]))] = Sums(count, refused, failed, moved, spent)
+        return found
+
+    def _sums(self, by: By) -> Select[Any]:
         counted, names = _counted(by, self.only)
         t = self._during(counted, names)
         keys = [t.c[name] for name in names]
         requests = func.sum(t.c.requests)
         of_class = [func.sum(case((t.c.status_class == one, t.c.requests), else_=0)) for one in (4, 5)]
         others = [func.sum(t.c[name]) if name in t.c else literal(0) for name in ("bytes", "duration_us")]
-        query = select(*keys, requests, *of_class, *others).where(*self._within(t)).group_by(*keys)
-        found: dict[Key, Sums] = {}
-        for *key, count, refused, failed, moved, spent in self.connection.execute(
-            query.order_by(requests.desc()).limit(MOST)
-        ):
-            found[_key(key)] = Sums(int(count), int(refused), int(failed), int(moved), int(spent))
-        return found
+        query = select(*keys, *_named(requests, *of_class, *others)).where(*self._within(t)).group_by(*keys)
+        return query.order_by(requests.desc()).limit(MOST)
+
+    def _both(self, ask: Callable[[Answers], Select[Any]]) -> list[list[tuple[Any, ...]]]:
+        """The rows of a question to this time, and to the one before."""
+        before = Answers(self.connection, self.span.before, self.only)
+        found = together(self.connection, {0: ask(self), 1: ask(before)})
+        return [found[0], found[1]]
 
     def time(self, by: By, sums: Mapping[Key, Sums]) -> None:
         """Fill in how long the requests of these took, where that is kept; nothing is kept of it by application."""
@@ -105,20 +122,26 @@ class Answers:
             if (one := sums.get(_key(key))) is not None:
                 one.buckets[bucket] = int(requests)
 
+    def whole_and_before(self) -> tuple[Sums, Sums]:
+        """All of it together; now, and in as long a time before."""
+        now, before = self._both(Answers._whole)
+        return _totalled(now), _totalled(before)
+
     def whole(self) -> Sums:
-        """All of it together."""
-        table, _ = _counted(By.API, self.only)
-        t, found = self._during(table), Sums()
-        sums = [func.sum(t.c[name]) if name in t.c else literal(0) for name in ("requests", "bytes", "duration_us")]
-        query = select(t.c.status_class, *sums).where(*self._within(t)).group_by(t.c.status_class)
-        for status_class, requests, moved, spent in self.connection.execute(query):
-            found.add(status_class, int(requests), int(moved), int(spent))
-        if self.only.client_ids is None:
-            # all together by node, of which there are fewer than of versions
-            t = self._during(node_latency if self.only.version_ids is None else latency)
-            timed = select(t.c.bucket, func.sum(t.c.requests)).where(*self._within(t)).group_by(t.c.bucket)
-            found.buckets = {bucket: int(requests) for bucket, requests in self.connection.execute(timed)}
-        return found
+        return _totalled(self.connection.execute(self._whole()))
+
+    def _whole(self) -> Select[Any]:
+        """By class, with `NO_BUCKET`; and by how long they took, where that is known."""
+        t, none = self._during(_counted(By.API, self.only)[0]), literal(0)
+        sums = [func.sum(t.c[name]) if name in t.c else none for name in ("requests", "bytes", "duration_us")]
+        columns = _named(literal(NO_BUCKET), t.c.status_class, *sums)
+        counted = select(*columns).where(*self._within(t)).group_by(t.c.status_class)
+        if self.only.client_ids is not None:
+            return counted
+        # all together by node, of which there are fewer than of versions
+        t = self._during(node_latency if self.only.version_ids is None else latency)
+        timed = select(*_named(t.c.bucket, none, func.sum(t.c.requests), none, none)).where(*self._within(t))
+        return select(union_all(counted, timed.group_by(t.c.bucket)).subquery())
 
     def over_time(self) -> list[Bucket]:
         """Requests by class, in at most `STEPS` steps of whole hours."""
@@ -146,6 +169,21 @@ class Answers:
         if self.only.client_ids is not None and "client_id" in t.c:
             wanted.append(t.c.client_id.in_(self.only.client_ids))
         return wanted
+
+
+def _totalled(rows: Iterable[Sequence[Any]]) -> Sums:
+    found = Sums()
+    for bucket, status_class, requests, moved, spent in rows:
+        if bucket == NO_BUCKET:
+            found.add(status_class, int(requests), int(moved), int(spent))
+        else:
+            found.buckets[bucket] = int(requests)
+    return found
+
+
+def _named(*columns: Any) -> list[Any]:
+    """Each with a name of its own, to be part of a larger question."""
+    return [column.label(f"n{i}") for i, column in enumerate(columns)]
 
 
 def _counted(by: By, only: Only) -> tuple[Table, tuple[str, ...]]:

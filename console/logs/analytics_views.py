@@ -78,13 +78,14 @@ def ways(everything: bool) -> list[By]:
 def index() -> Response:
     asked = read()
     only, span = asked.only, analytics.last_hours(RANGES[asked.range], now())
-    with runtime().logs.reading() as connection:
-        current, before = Answers(connection, span, only), Answers(connection, span.before, only)
-        total, total_before = current.whole(), before.whole()
-        sums, sums_before = current.sums(asked.by), before.sums(asked.by)
+    with runtime().logs.at_one_moment() as connection:
+        current = Answers(connection, span, only)
+        total, total_before = current.whole_and_before()
+        sums, sums_before = current.sums_and_before(asked.by)
         busiest = dict(list(sums.items())[:ROWS])
         current.time(asked.by, busiest)
         buckets = current.over_time()
+        missing = gaps(span.since, span.until) if asked.clients is None else []
     moved = analytics.movers(sums, sums_before)
     named = _named(asked, {*busiest, *(key for key, _ in moved)})
     return render(
@@ -95,8 +96,8 @@ def index() -> Response:
         versions=all_versions() if asked.clients is None else [],
         span=span,
         buckets=buckets,
-        gaps=gaps(span.since, span.until) if asked.clients is None else [],
-        node_names=node_names(),
+        gaps=missing,
+        node_names=node_names() if missing else {},
         calls=_calls(asked),
         total=total,
         before=total_before,

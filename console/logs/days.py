@@ -31,6 +31,7 @@ from . import clickhouse
 from .store import Store, hour
 from .sums import BY_DAY, CLOSED, HOURLY, caller, closed_day, keys, undescribed, values
 from .sums import daily as daily_of
+from .together import once
 
 AFTER_H = 1  # a transaction that began before midnight has ended by then
 CLOSED_AT_ONCE = 3
@@ -139,7 +140,7 @@ def closed_days(connection: Connection, span: Span) -> list[int]:
     """Of that time, those that `during` needs no hours of."""
     days = span.days
     query = select(closed_day.c.day).where(closed_day.c.day >= days.start, closed_day.c.day < days.stop)
-    return sorted(connection.scalars(query))
+    return list(once(connection, ("closed", days), lambda: sorted(connection.scalars(query)))) if days else []
 
 
 def in_hours(table: Table, first: int, end: int) -> ColumnElement[bool]:

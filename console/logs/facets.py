@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     String,
     Table,
     case,
@@ -34,6 +35,7 @@ from .phrases import whole
 from .question import Question
 from .segments import catalogue, windows
 from .store import moment_of
+from .together import together
 
 LOOKED_AT = 20_000
 PATIENCE_S = 0.12
@@ -55,7 +57,7 @@ class _Way:
     """``without``: what to ask for every value of it. ``column``: in a record. ``summed``: in the sums, if there."""
 
     name: str
-    without: dict[str, Any]
+    without: dict[str, Any] = field(hash=False)
     column: str
     summed: str = ""
 
@@ -79,7 +81,7 @@ WAYS = (
 
 def facets(question: Question, since: datetime, until: datetime, *, leave_out: Iterable[str] = ()) -> list[Facet]:
     asked = replace(question, since=since, until=until)
-    found: dict[str, Facet] = {}
+    summed: dict[_Way, Select[Any]] = {}
     sampled = defaultdict[Question, list[_Way]](list)
     with runtime().logs.reading() as connection:
         span = _span(connection, since, until)
@@ -90,9 +92,10 @@ def facets(question: Question, since: datetime, until: datetime, *, leave_out: I
             widened = replace(asked, **way.without)
             table = _table(way, widened) if until - since >= timedelta(hours=1) else None
             if table is not None:
-                found[way.name] = Facet(way.name, _of_sums(connection, widened, way, table, span, closed))
+                summed[way] = _of_sums(widened, way, table, span, closed)
             else:
                 sampled[widened].append(way)
+        found = {way.name: _facet(way, rows) for way, rows in together(connection, summed).items()}
         for widened, ways in sampled.items():
             found |= {one.name: one for one in _of_sample(connection, widened, ways)}
     return [found[way.name] for way in WAYS if way.name in found]
@@ -112,15 +115,20 @@ def _table(way: _Way, question: Question) -> Table | None:
     return table if table is not None and way.summed in table.c else None
 
 
-def _of_sums(
-    connection: Connection, question: Question, way: _Way, table: Table, span: Span, closed: list[int]
-) -> list[tuple[Key, int]]:
+def _of_sums(question: Question, way: _Way, table: Table, span: Span, closed: list[int]) -> Select[Any]:
+    """Keys as texts, so that all facets fit one answer."""
     by = {way.summed} if question.version_ids is None else {way.summed, "version_id"}
     t = during(table, span, closed, by)
     key = t.c[way.summed]
     count = func.sum(t.c.requests)
-    query = select(key, count).where(*within(question, t)).group_by(key)
-    return [(k, int(n)) for k, n in connection.execute(query.order_by(count.desc()).limit(MOST)) if k not in ("", 0)]
+    query = select(cast(key, String).label("key"), count.label("calls")).where(*within(question, t)).group_by(key)
+    found: Select[Any, Any] = query.order_by(count.desc()).limit(MOST)
+    return found
+
+
+def _facet(way: _Way, rows: Iterable[tuple[Any, ...]], sampled: int = 0) -> Facet:
+    found = [(int(key) if way.is_number else key, int(calls)) for key, calls in rows]
+    return Facet(way.name, [(key, calls) for key, calls in found if key not in ("", 0)], sampled)
 
 
 def _of_sample(connection: Connection, question: Question, ways: list[_Way]) -> Iterator[Facet]:
@@ -141,8 +149,7 @@ def _of_sample(connection: Connection, question: Question, ways: list[_Way]) -> 
             counts[row[0]][row[1]] += row[2]
         looked_at = counts[ways[0].name].total()
     for way in ways:
-        most = [(int(key) if way.is_number else key, calls) for key, calls in counts[way.name].most_common(MOST)]
-        yield Facet(way.name, [(key, calls) for key, calls in most if key not in ("", 0)], looked_at)
+        yield _facet(way, counts[way.name].most_common(MOST), looked_at)
 
 
 def _key(t: Table, way: _Way) -> ColumnElement[str]:

@@ -19,6 +19,7 @@ from ..db import now
 from . import clickhouse
 from .columns import add_columns
 from .store import DAY_IDS, FIRST, LAST_ID, id_at, moment_of, record, record_table, segment
+from .together import once
 
 MOST_ROWS = 1_000_000
 BEFORE = "log_record_before"  # PostgreSQL: what was one table before there were partitions
@@ -46,7 +47,11 @@ def table_named(name: str) -> Table:
 
 
 def catalogue(connection: Connection) -> list[Segment]:
-    """Oldest first."""
+    """Oldest first; whoever changes the list leaves that of others alone."""
+    return list(once(connection, "segments", lambda: _catalogue(connection)))
+
+
+def _catalogue(connection: Connection) -> list[Segment]:
     if clickhouse.is_it(connection):
         return [Segment(*one) for one in clickhouse.days(connection)]
     return [Segment(*row) for row in connection.execute(select(segment).order_by(segment.c.start_id))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -224,8 +225,26 @@ class Store:
     @contextlib.contextmanager
     def reading(self, seconds: float = QUERY_S) -> Iterator[Connection]:
         """A connection whose queries end after ``seconds`` (`Refused` says to narrow the question)."""
+        shared = _shared.get()
+        if shared is not None and shared[0] is self:
+            yield shared[1]
+            return
         with self.engine.connect() as connection, limited(connection, seconds, "Choose a shorter time or one API."):
             yield connection
+
+    @contextlib.contextmanager
+    def at_one_moment(self, seconds: float = QUERY_S) -> Iterator[Connection]:
+        """All that this thread reads within it is read on one connection, and as of one moment; all together may take
+        ``seconds``."""
+        with self.reading(seconds) as connection:
+            before = _shared.set((self, connection.execution_options(known={})))
+            try:
+                yield connection
+            finally:
+                _shared.reset(before)
+
+
+_shared: ContextVar[tuple[Store, Connection] | None] = ContextVar("shared", default=None)
 
 
 def _engine(url: str) -> Engine:

@@ -11,6 +11,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
+from ..apis.models import ApiVersion
 from ..applications.models import Application
 from ..applications.queries import find_application
 from ..errors import NotFound
@@ -50,6 +51,11 @@ def of_application(application_id: int) -> Response:
 
 
 def _page(only: Application | None) -> Response:
+    with runtime().logs.at_one_moment():
+        return _answer(only)
+
+
+def _answer(only: Application | None) -> Response:
     started, asked = time.perf_counter(), filters.read()
     question = filters.question_of(asked, only)
     before = request.args.get("before", 0, int)
@@ -118,6 +124,14 @@ def show_of_application(application_id: int, record_id: int) -> Response:
 
 
 def _record(record_id: int, only: Application | None) -> Response:
+    with runtime().logs.at_one_moment():
+        page, read = _record_page(record_id, only)
+    note_reading(read, me(), {"record": str(record_id), "filters": _filters_before()})
+    return page
+
+
+def _record_page(record_id: int, only: Application | None) -> tuple[Response, Application | ApiVersion | None]:
+    """And whose record it is."""
     question = Question(client_ids=frozenset({only.client_id}) if only else None)
     found = search.find_record(record_id, question)
     if found is None:
@@ -134,8 +148,7 @@ def _record(record_id: int, only: Application | None) -> Response:
         related=_related(found, here),
         bodies=_bodies(record_id) if me().may(P.READ_LOGS) or (only and only.team_id in me().team_ids) else [],
     )
-    note_reading(row["application"] or row["version"], me(), {"record": str(record_id), "filters": _filters_before()})
-    return page
+    return page, row["application"] or row["version"]
 
 
 def _bodies(record_id: int) -> list[tuple[str, Body]]:
