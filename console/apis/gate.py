@@ -6,26 +6,27 @@ from __future__ import annotations
 from ..errors import Refused
 from .models import ApiVersion
 from .proposal import DAYS, Proposal, propose
-from .reviews import approval_of, open_review
+from .reviews import Standing, standing
 from .working import Working
 
 
 def check_gate(version: ApiVersion, work: Working, proposal: Proposal | None = None) -> None:
     """`Refused` while a review is open, or one that is needed is missing."""
-    if open_review(version) is None and approval_of(version, work.fingerprint, by_two=True) is not None:
+    reviewed = standing(version, work.fingerprint)
+    if reviewed.open is None and reviewed.signed_off is not None:
         return  # another person has seen exactly this
-    if why := obstacle(version, work, propose(version, work) if proposal is None else proposal):
+    if why := obstacle(version, propose(version, work) if proposal is None else proposal, reviewed):
         raise Refused(why)
 
 
-def obstacle(version: ApiVersion, work: Working, proposal: Proposal) -> str:
+def obstacle(version: ApiVersion, proposal: Proposal, reviewed: Standing) -> str:
     """Why this may not be published now, and what to do about it; empty when it may."""
     team = version.api.team
-    if open_review(version) is not None:
+    if reviewed.open is not None:
         return f"{version.name} is in review. Wait for the decision, or take it back."
-    if team.review_required and approval_of(version, work.fingerprint, by_two=team.four_eyes) is None:
+    if team.review_required and (reviewed.signed_off if team.four_eyes else reviewed.approved) is None:
         return f"{team.name} publishes what a reviewer has approved. Ask for a review of exactly this first."
-    if proposal.needs_two and approval_of(version, work.fingerprint, by_two=True) is None:
+    if proposal.needs_two and reviewed.signed_off is None:
         who = f"{proposal.broken.count:,} caller{'s' if proposal.broken.count != 1 else ''}"
         return (
             f"It would break {who}, with {proposal.broken.requests:,} calls in the last {DAYS} days. "

@@ -20,7 +20,7 @@ from .forms import ChoicesForm, PublishForm
 from .gate import obstacle
 from .models import ApiVersion
 from .proposal import propose
-from .reviews import approval_of, open_review
+from .reviews import standing
 from .subscribers import callers_of, followers
 from .views import overview, settings_page
 from .working import working
@@ -66,15 +66,15 @@ def publish_form(slug: str, number: str) -> Response:
 
 def _publish_page(version: ApiVersion, form: PublishForm, status: int = 200) -> Response:
     work = working(version)
-    proposal = propose(version, work)
+    proposal, reviewed = propose(version, work), standing(version, work.fingerprint)
     context: dict[str, Any] = {
         "version": version,
         "form": form,
         "work": work,
         "proposal": proposal,
-        "obstacle": obstacle(version, work, proposal),
-        "approval": approval_of(version, work.fingerprint),
-        "review": open_review(version),
+        "obstacle": obstacle(version, proposal, reviewed),
+        "approval": reviewed.approved,
+        "review": reviewed.open,
         "callers": callers_of(version),
         "known": by_client_ids({one.client_id for one in proposal.broken.biggest[:8]} - {""}),
         "followers": followers(version.api),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sqlalchemy import Select, select
-from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload, undefer
 
 from ..accounts.models import Permission, Person
 from ..db import db
@@ -32,9 +32,10 @@ def apis(*, after: str = "", search: str = "", state: str = "", size: int = PAGE
     return list(db.session.scalars(query))
 
 
-def find_version(slug: str, number: str) -> ApiVersion:
-    query = _versions().where(Api.slug == slug, ApiVersion.version == number)
-    version = db.session.scalars(query).first()
+def find_version(slug: str, number: str, *, whole: bool = False) -> ApiVersion:
+    """``whole``: with its document, else that is read when it is asked for."""
+    query = _versions().where(Api.slug == slug, ApiVersion.version == number).options(joinedload(ApiVersion.draft))
+    version = db.session.scalars(query.options(undefer(ApiVersion.document)) if whole else query).first()
     if version is None:
         raise NotFound(f"There is no version {number} of {slug}.")
     return version

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exists, select
+from dataclasses import dataclass
+
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from ..accounts.models import Permission, Person
@@ -39,18 +41,30 @@ def find_review(version: ApiVersion, review_id: int) -> Review:
     return review
 
 
-def approval_of(version: ApiVersion, fingerprint: str, *, by_two: bool = False) -> Review | None:
-    """The approved review of exactly this content, as the step from what is served; ``by_two``: by another person than who
-    asked for it."""
-    query = select(Review).where(
-        Review.version_id == version.id, Review.fingerprint == fingerprint, Review.state == ReviewState.APPROVED
-    )
+@dataclass(frozen=True)
+class Standing:
+    """``open``: the review under way. ``approved``: the newest approval of exactly this content; ``signed_off``: that by
+    another person than who asked for it."""
+
+    open: Review | None
+    approved: Review | None
+    signed_off: Review | None
+
+
+def standing(version: ApiVersion, fingerprint: str) -> Standing:
+    """Where the reviews of this content stand, as the step from what is served."""
     # once something was published the same content is another step, which breaks others
     later = exists().where(Revision.version_id == version.id, Revision.created_at >= Review.requested_at)
-    query = query.where(~later)
-    if by_two:
-        query = query.where(Review.decided_by_id != Review.requested_by_id)
-    return db.session.scalars(query.order_by(Review.id.desc()).limit(1)).first()
+    of_this = and_(Review.fingerprint == fingerprint, Review.state == ReviewState.APPROVED, ~later)
+    query = select(Review).where(Review.version_id == version.id, or_(Review.state == ReviewState.OPEN, of_this))
+    found = db.session.scalars(query.order_by(Review.id.desc()).limit(100)).all()
+    approved = [one for one in found if one.state == ReviewState.APPROVED]
+    by_two = (one for one in approved if one.decided_by_id != one.requested_by_id)
+    return Standing(
+        next((one for one in found if one.state == ReviewState.OPEN), None),
+        next(iter(approved), None),
+        next(by_two, None),
+    )
 
 
 def request_review(version: ApiVersion, message: str, *, edits: int, by: Person) -> Review:

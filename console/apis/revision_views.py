@@ -59,7 +59,7 @@ def compare(slug: str, number: str) -> Response:
         "two": two,
         "comparison": compared(before.document, after.document),
         "chosen": differences(before.choices, after.choices),
-        "revisions": revisions.revisions(version, size=100),
+        "revisions": revisions.revisions(version, size=100, whole=False),
     }
     return render("apis/compare.html", **context)
 

@@ -17,10 +17,10 @@ from .working import Working
 PAGE = 30
 
 
-def revisions(version: ApiVersion, *, before: int = 0, size: int = PAGE) -> list[Revision]:
-    """With what they hold, newest first; ``before``: the number of the last one seen."""
-    query = select(Revision).where(Revision.version_id == version.id)
-    query = query.options(joinedload(Revision.created_by), undefer(Revision.content))
+def revisions(version: ApiVersion, *, before: int = 0, size: int = PAGE, whole: bool = True) -> list[Revision]:
+    """Newest first, ``whole`` with what they hold; ``before``: the number of the last one seen."""
+    query = select(Revision).where(Revision.version_id == version.id).options(joinedload(Revision.created_by))
+    query = query.options(undefer(Revision.content)) if whole else query
     if before:
         query = query.where(Revision.number < before)
     return list(db.session.scalars(query.order_by(Revision.number.desc()).limit(size + 1)))
@@ -28,7 +28,7 @@ def revisions(version: ApiVersion, *, before: int = 0, size: int = PAGE) -> list
 
 def find_revision(version: ApiVersion, number: int) -> Revision:
     query = select(Revision).where(Revision.version_id == version.id, Revision.number == number)
-    revision = db.session.scalars(query).first()
+    revision = db.session.scalars(query.options(undefer(Revision.content), undefer(Revision.source))).first()
     if revision is None:
         raise NotFound(f"{version.name} has no revision {number}.")
     return revision

@@ -18,6 +18,7 @@ from ..errors import NotFound, Refused
 from ..logs import usage
 from ..logs.undescribed import Undescribed
 from ..logs.usage import OperationUsage
+from ..runtime import runtime
 from ..web.access import me, requires
 from ..web.htmx import render
 from . import openapi, queries
@@ -55,7 +56,11 @@ class Missing:
 @blueprint.get("/apis/<slug>/<number>/usage")
 @requires(P.READ_APIS)
 def show(slug: str, number: str) -> Response:
-    version = queries.find_version(slug, number)
+    with runtime().logs.at_one_moment():
+        return _page(queries.find_version(slug, number, whole=True))
+
+
+def _page(version: ApiVersion) -> Response:
     days = _days()
     callers = usage.callers(version.id, days=days)
     layers = usage.burn_down(version.id, days)
@@ -70,7 +75,7 @@ def show(slug: str, number: str) -> Response:
         stack=stack_of(version, layers, days, known),
         callers=callers,
         left=[_caller(one, known) for one in callers.biggest],
-        last_at=callers.last_at or usage.last_call(version.id),
+        last_at=callers.last_at or usage.last_call(version.id, not_within=days),
         since=_since(days),
         rows=rows,
         more=more,

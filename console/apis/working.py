@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
+from sqlalchemy.orm.attributes import instance_state
 
 from ..accounts.models import Person
 from ..db import db, now, serialise
@@ -31,9 +32,16 @@ class Working:
 
 def working(version: ApiVersion) -> Working:
     draft = version.draft
+    _read(draft or version)
     if draft is not None:
         return Working(draft.source, draft.document, Choices.read(draft.choices))
     return Working(version.source, version.document, Choices.of(version))
+
+
+def _read(row: ApiVersion | Draft) -> None:
+    """Source and document at once, where neither was read yet."""
+    if {"source", "document"} <= instance_state(row).unloaded:
+        db.session.refresh(row, ["source", "document"])
 
 
 def keep(version: ApiVersion, work: Working, *, by: Person) -> None:

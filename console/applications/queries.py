@@ -60,7 +60,8 @@ def subscribed_versions(person: Person) -> frozenset[int]:
 
 def find_application(application_id: int, *, by: Person) -> Application:
     query = _visible(by).where(Application.id == application_id)
-    application = db.session.scalars(query.options(joinedload(Application.team), *_with_versions())).first()
+    subscribed = joinedload(Application.subscriptions).joinedload(Subscription.version).joinedload(ApiVersion.api)
+    application = db.session.scalars(query.options(joinedload(Application.team), subscribed)).unique().first()
     if application is None:
         raise NotFound("There is no such application among yours.")
     return application

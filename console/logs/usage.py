@@ -7,17 +7,19 @@ application. Sums are as old as `counted_since` says; what was called before is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, distinct, func, select
+from sqlalchemy import ColumnElement, Connection, Table, distinct, func, literal, select
 
 from ..db import now
 from ..runtime import runtime
 from .days import DAYS_KEPT
 from .sums import answer, usage, usage_begun
+from .together import once, together
 
 Operation = tuple[str, str]  # method and template
 MOST_CALLERS, MOST_CLIENTS, MOST_OPERATIONS, MOST_STATUSES = 100, 10_000, 5000, 20_000
@@ -75,12 +77,17 @@ def callers(version_id: int, operations: Iterable[Operation] | None = None, days
     if operations is not None:
         within.append(t.c.operation.in_({f"{method.upper()} {path}" for method, path in operations}))
     requests, last = func.sum(t.c.requests), func.max(t.c.last_at)
-    query = select(t.c.client_id, requests, last).where(*within).group_by(t.c.client_id)
-    whole = select(func.count(distinct(t.c.client_id)), _applications(t), requests, last).where(*within)
+    none = literal(0).label("n3"), literal(0).label("n4")
+    query = select(t.c.client_id, requests, last, *none).where(*within).group_by(t.c.client_id)
+    count = func.count(distinct(t.c.client_id))
+    whole = select(requests, last, count.label("clients"), _applications(t).label("known")).where(*within)
+    query = query.order_by(requests.desc(), t.c.client_id).limit(MOST_CALLERS)
     with runtime().logs.reading() as connection:
-        count, applications, all_requests, last_at = connection.execute(whole).one()
-        rows = connection.execute(query.order_by(requests.desc(), t.c.client_id).limit(MOST_CALLERS))
-        biggest = [Caller(client_id, int(n), moment(at)) for client_id, n, at in rows]
+        rows = together(
+            connection, {"biggest": query, "whole": select(literal("").label("everybody"), *whole.subquery().c)}
+        )
+    biggest = [Caller(client_id, int(n), moment(at)) for client_id, n, at, _, _ in rows["biggest"]]
+    ((_, all_requests, last_at, count, applications),) = rows["whole"]
     return Callers(biggest, int(count), int(applications), int(all_requests or 0), moment(last_at) if last_at else None)
 
 
@@ -100,10 +107,11 @@ def operation_usage(version_id: int, days: int = 30) -> dict[Operation, Operatio
     query = select(*columns).where(*_within(t, version_id, days)).group_by(t.c.operation)
     query = query.order_by(requests.desc(), t.c.operation).limit(MOST_OPERATIONS)
     with runtime().logs.reading() as connection:
-        return {
-            called(name): OperationUsage(int(n), int(errors), int(clients), moment(at))
-            for name, n, errors, clients, at in connection.execute(query)
-        }
+        rows = once(connection, ("operations", version_id, days), lambda: connection.execute(query).all())
+    return {
+        called(name): OperationUsage(int(n), int(errors), int(clients), moment(at))
+        for name, n, errors, clients, at in rows
+    }
 
 
 def statuses(version_id: int, days: int = 30) -> dict[Operation, dict[int, int]]:
@@ -123,27 +131,34 @@ def burn_down(version_id: int, days: int = 30, layers: int = LAYERS - 1) -> list
     t, within = usage, _within(usage, version_id, days)
     requests = func.sum(t.c.requests)
     ranked = select(t.c.client_id).where(*within).group_by(t.c.client_id).order_by(requests.desc(), t.c.client_id)
+    biggest = t.c.client_id.in_(ranked.limit(layers))
+    theirs = select(t.c.day, t.c.client_id, requests).where(*within, biggest).group_by(t.c.day, t.c.client_id)
+    whole = select(t.c.day, literal("").label("everybody"), requests).where(*within).group_by(t.c.day)
     with runtime().logs.reading() as connection:
-        biggest = list(connection.scalars(ranked.limit(layers)))
-        theirs = select(t.c.day, t.c.client_id, requests).where(*within, t.c.client_id.in_(biggest))
-        of_day = {
-            (day, client): int(n) for day, client, n in connection.execute(theirs.group_by(t.c.day, t.c.client_id))
-        }
-        whole = select(t.c.day, requests).where(*within).group_by(t.c.day).order_by(t.c.day)
-        totals = {day: int(n) for day, n in connection.execute(whole)}
-    found = []
-    for day, total in totals.items():
+        rows = together(connection, {"theirs": theirs, "whole": whole})
+    return _layers(
+        {(day, client): int(n) for day, client, n in rows["theirs"]}, {row[0]: int(row[2]) for row in rows["whole"]}
+    )
+
+
+def _layers(of_day: dict[tuple[int, str], int], totals: dict[int, int]) -> list[CallsOfDay]:
+    sums, found = Counter[str](), list[CallsOfDay]()
+    for (_, client), count in of_day.items():
+        sums[client] += count
+    biggest = sorted(sums, key=lambda client: (-sums[client], client))
+    for day, total in sorted(totals.items()):
         known = [(client, of_day.get((day, client), 0)) for client in biggest]
         for client_id, count in (*known, (None, total - sum(n for _, n in known))):
             found += [CallsOfDay(_date(day), client_id, count)] if count else []
     return found
 
 
-def last_call(version_id: int) -> datetime | None:
-    """When it was last called, whatever was; None: not within `DAYS_KEPT` days."""
+def last_call(version_id: int, *, not_within: int = 0) -> datetime | None:
+    """When it was last called, whatever was; None: not within `DAYS_KEPT` days. ``not_within``: so many days are known to
+    have no call."""
     with runtime().logs.reading() as connection:
-        for days in (2, 32, DAYS_KEPT):  # the newest few rows mostly tell
-            if at := _last(connection, version_id, days):
+        for days in (2, 30, DAYS_KEPT):  # the newest few rows mostly tell
+            if days > not_within and (at := _last(connection, version_id, days)):
                 return moment(at)
     return None
 
