@@ -63,10 +63,11 @@ def steps(person: Person) -> list[Step]:
 
 def attention(person: Person) -> list[Notice]:
     """What waits for somebody, the worst first; at most eight."""
+    known = nodes()
     found = [
-        *_nodes_in_trouble(),
+        *_nodes_in_trouble(known),
         *_firing(person),
-        *_owed_records(),
+        *_owed_records(known),
         *_full_logs(),
         *_unarchived_logs(),
         *lifecycle.blocked(),
@@ -80,9 +81,9 @@ def attention(person: Person) -> list[Notice]:
     return found[:8]
 
 
-def _nodes_in_trouble() -> list[Notice]:
+def _nodes_in_trouble(known: list[Node]) -> list[Notice]:
     out = []
-    for node in nodes():
+    for node in known:
         url = url_for("gateway.show", node_id=node.id)
         if node.state == "rejected":
             text = f"It still serves the one before. {node.error.splitlines()[0][:120] if node.error else ''}"
@@ -110,9 +111,9 @@ def _firing(person: Person) -> list[Notice]:
     ]
 
 
-def _owed_records() -> list[Notice]:
+def _owed_records(known: list[Node]) -> list[Notice]:
     """Of the last hour, each node once."""
-    called = {node.id: node.name for node in nodes()}
+    called = {node.id: node.name for node in known}
     owed = Counter[int]()
     for one in gaps(now() - timedelta(hours=1), now()):
         owed[one.node_id] += one.missing
