@@ -23,7 +23,7 @@ from ..web.access import me, requires
 from ..web.htmx import render
 from . import openapi, queries
 from .describing import describe_calls
-from .models import ApiVersion, State
+from .models import ApiVersion
 from .openapi import Operation
 from .outlook import name_of, stack_of
 from .reality import Reality, draft_of, reality
