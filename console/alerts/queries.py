@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 
 from ..accounts.models import Permission, Person
@@ -81,7 +81,3 @@ def find_webhook(webhook_id: int, *, by: Person) -> Webhook:
     if webhook is None or webhook.team_id not in by.team_ids or webhook.removed_at is not None:
         raise NotFound("Your teams have no such webhook.")
     return webhook
-
-
-def count_of_rules(webhook: Webhook) -> int:
-    return db.session.scalar(select(func.count()).select_from(AlertRule).where(AlertRule.webhook_id == webhook.id)) or 0

@@ -82,11 +82,6 @@ def check_move(version: ApiVersion, move: Move) -> None:
     raise Refused(f"{version.name} is {WORDS[state]} and cannot be {rule.verb}. {way_out}")
 
 
-def may_move(version: ApiVersion, move: Move) -> bool:
-    """For pages: whether to offer it."""
-    return State(version.state) in RULES[move].sources
-
-
 WORDS: dict[State, str] = {
     S.DRAFT: "a draft",
     S.IN_REVIEW: "in review",

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from ..accounts.models import Person
-from ..apis.models import Accepts, ApiVersion, State
+from ..apis.models import Accepts, ApiVersion
 from ..audit.actions import record
 from ..audit.models import Action
 from ..db import db, now, serialise
@@ -224,10 +224,6 @@ def restore_plans(version: ApiVersion, kept: list[dict[str, Any]]) -> list[str]:
     if restored:
         changed()  # they are in force at once, also where nothing is served anew
     return restored
-
-
-def may_be_offered(version: ApiVersion) -> bool:
-    return version.state == State.PUBLISHED and Accepts.OPEN not in version.accepts
 
 
 def _name(plan: Plan) -> str:

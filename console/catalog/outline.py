@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +86,3 @@ def _tags(document: dict[str, Any]) -> dict[str, str]:
     tags = document.get("tags")
     known = [t for t in tags if isinstance(t, dict)] if isinstance(tags, list) else []
     return {str(t.get("name")): str(t.get("description") or "") for t in known}
-
-
-def first_sentence(text: str) -> str:
-    return re.split(r"(?<=[.!?])\s|\n\s*\n", text.strip(), maxsplit=1)[0]
