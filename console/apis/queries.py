@@ -34,7 +34,11 @@ def apis(*, after: str = "", search: str = "", state: str = "", size: int = PAGE
 
 def find_version(slug: str, number: str, *, whole: bool = False) -> ApiVersion:
     """``whole``: with its document, else that is read when it is asked for."""
-    query = _versions().where(Api.slug == slug, ApiVersion.version == number).options(joinedload(ApiVersion.draft))
+    query = (
+        _versions()
+        .where(Api.slug == slug, ApiVersion.version == number)
+        .options(joinedload(ApiVersion.draft), joinedload(ApiVersion.published_by), joinedload(ApiVersion.created_by))
+    )
     version = db.session.scalars(query.options(undefer(ApiVersion.document)) if whole else query).first()
     if version is None:
         raise NotFound(f"There is no version {number} of {slug}.")
