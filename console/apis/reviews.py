@@ -117,7 +117,10 @@ def is_editable(version: ApiVersion) -> bool:
 
 
 def withdraw_review(review: Review, *, by: Person) -> None:
-    """Also one that was approved, so that a draft can be changed again."""
+    """Also one that was approved, so that a draft can be changed again; not one that another came after."""
+    other = open_review(review.version)
+    if other is not None and other.id != review.id:
+        raise Refused(f"Another review of {review.version.name} is open. Take that one back.")
     _decide(review, ReviewState.WITHDRAWN, "", by=by)
     _back_to(review.version, State.DRAFT)
     record(Action.REVIEW_WITHDRAWN, review, by=by, name=review.version.name)

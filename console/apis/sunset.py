@@ -19,6 +19,7 @@ from ..logs.traffic import Traffic, traffic
 from ..outbox import write_to
 from ..runtime import changed
 from .models import Api, ApiVersion, State, SunsetNotice
+from .reviews import end_review
 from .states import Move, check_move
 from .subscribers import callers_of, concerned, page_of, people_behind
 
@@ -91,6 +92,7 @@ def retire_version(version: ApiVersion, *, by: Person | None, reason: str = "") 
     version.state, version.retired_at, version.retired_by_id = State.RETIRED, now(), by.id if by else None
     version.retire_reason = reason.strip()[:500]
     version.draft = None
+    end_review(version)
     version.generation = changed()
     told = write_to(concerned(version), f"{version.name} has ended", _ended(version))
     changes = {"state": [before, State.RETIRED], "calls": calls.requests, "told": told}
