@@ -33,6 +33,7 @@ FORMATS = {
     "byte": "aGVsbG8=",
     "password": "correct horse",
 }
+LONGEST_WAY = 100  # of references and choices that lead to each other
 NOTHING: Any = object()  # there is no value that is known to fit
 Schema = dict[str, Any]
 Way = tuple[int, ...]  # the schemas that this one is inside of
@@ -81,7 +82,7 @@ class _Sampler:
     def value(self, schema: Any, depth: int, way: Way) -> Any:
         schema = follow(self.document, schema)
         self.left -= 1
-        if id(schema) in way or self.left < 0:
+        if id(schema) in way or self.left < 0 or len(way) > LONGEST_WAY:
             return None if _may_be_null(schema) else NOTHING
         said, value = own_example(schema)
         return value if said else self._made(schema, depth, (*way, id(schema)))

@@ -82,7 +82,7 @@ def _page(version: ApiVersion) -> Response:
         reality=compared,
         missing=[_missing(one, version.document) for one in compared.undescribed[:MOST_LISTED]],
         listed=MOST_LISTED,
-        may_describe=me().may(P.MANAGE_APIS) and is_editable(version),
+        may_describe=bool(compared.undescribed) and me().may(P.MANAGE_APIS) and is_editable(version),
     )
 
 
