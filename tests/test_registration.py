@@ -121,3 +121,14 @@ def test_only_who_manages_people_changes_it(app: Flask, cast: Cast, sign_in: Sig
     assert sign_in("dora").post("/people/registration", data={"mode": "open"}).status_code == 403
     assert sign_in("alice").post("/people/registration", data={"mode": "open"}).status_code == 302
     assert trail(app)[-1] == "registration.changed"
+
+
+def test_one_place_does_not_use_up_what_there_is_for_all(
+    app: Flask, cast: Cast, client: FlaskClient, letters: list[Any]
+) -> None:
+    admit(app, cast, "open")
+    statuses = [client.post("/register", data={"email": f"n{i}@example.net"}).status_code for i in range(12)]
+    assert statuses == [200] * 10 + [422] * 2
+    assert len(letters) == 10
+    elsewhere = client.post("/register", data={"email": "noa@example.net"}, environ_base={"REMOTE_ADDR": "192.0.2.9"})
+    assert elsewhere.status_code == 200

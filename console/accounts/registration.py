@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import delete, func, select
@@ -16,12 +17,12 @@ from ..audit.models import Action
 from ..db import db, now, serialise
 from ..errors import Refused
 from .actions import INVITATION_LASTS, RESET_AGAIN_AFTER, make_link
-from .models import Link, Person, Purpose, Role, Setting, Team
+from .models import Link, Person, Purpose, Role, Setting, Team, Throttle
 
 DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 NAME = "registration"
 MOST_DOMAINS = 100
-MOST_AN_HOUR = 100  # links to addresses that others wrote
+MOST_AN_HOUR, MOST_OF_A_PLACE = 100, 10  # links to addresses that others wrote
 
 
 class Mode(StrEnum):
@@ -70,7 +71,7 @@ def change_registration(mode: str, domains: list[str], *, by: Person) -> None:
         record(Action.REGISTRATION_CHANGED, row, by=by, name=NAME, changes=changes)
 
 
-def ask_to_register(email: str) -> str | None:
+def ask_to_register(email: str, address: str = "") -> str | None:
     """The token of a link to mail to that address; None when nothing is to be sent, which nobody is told.
 
     `Refused` when the address may not register at all, which anybody may know.
@@ -82,6 +83,8 @@ def ask_to_register(email: str) -> str | None:
                 f"Addresses of {', '.join(rules.domains)} may register. Ask an admin for an invitation.", "email"
             )
         raise Refused("Accounts are made by invitation here. Ask an admin for one.", "email")
+    if address:
+        _count(address)
     serialise(f"registration {email}")
     asked = select(func.count()).where(Link.purpose == Purpose.REGISTRATION)
     # before anything is said of this address: else who has an account would be told apart once the hour is full
@@ -95,6 +98,20 @@ def ask_to_register(email: str) -> str | None:
         delete(Link).where(Link.purpose == Purpose.REGISTRATION, Link.email == email, Link.used_at.is_(None))
     )
     return make_link(Purpose.REGISTRATION, INVITATION_LASTS, email=email, role=Role.DEVELOPER)[1]
+
+
+def _count(address: str) -> None:
+    """From one place a few in an hour, so that nobody uses up what there is for all."""
+    key = f"registration {address}"[:300]
+    serialise(key)
+    row = db.session.get(Throttle, key) or Throttle(key=key, failures=0, failed_at=now())
+    if now() - row.failed_at > timedelta(hours=1):
+        row.failures, row.failed_at = 0, now()
+    if row.failures >= MOST_OF_A_PLACE:
+        raise Refused("Too many people register from your network at this moment. Try again in an hour.")
+    row.failures += 1
+    db.session.add(row)
+    db.session.flush()
 
 
 def team_of_her_own(name: str) -> Team:

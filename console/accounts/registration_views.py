@@ -53,7 +53,11 @@ def ask() -> Response:
     rules, asked = registration.registration(), EmailForm(request.form)
     if asked.validate() and actions.waiting_time("", request.remote_addr or "") > timedelta():
         asked.form_errors.append("Too many attempts from this address. Try again later.")
-    token = None if asked.errors else asked.attempt(registration.ask_to_register, asked.email.data or "")
+    token = (
+        None
+        if asked.errors
+        else asked.attempt(registration.ask_to_register, asked.email.data or "", request.remote_addr or "")
+    )
     if asked.errors:
         return render("accounts/register.html", status=422, form=asked, sent=False, rules=rules)
     if token:
