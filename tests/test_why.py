@@ -122,7 +122,7 @@ def test_a_key_shows_its_checks_and_its_calls(app: Flask, node: str, sign_in: Si
     assert "/orders/v1/orders/31337" in page.text
     assert steps(page.text)["Revoked"] == "passed"
     assert steps(ask(sign_in("carol"), text).text)["Known"] == "failed"
-    assert steps(ask(sign_in("bob"), text[:-1] + "x").text)["Format"] == "failed"
+    assert steps(ask(sign_in("bob"), text[:-1] + ("x" if text[-1] != "x" else "y")).text)["Format"] == "failed"
     with app.app_context(), unit_of_work():
         key = db.session.scalars(select(ApiKey)).one()
         revoke_key(key, by=db.session.get_one(Person, cast.bob))
