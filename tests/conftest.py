@@ -19,14 +19,15 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Engine, create_engine, func, select, text
+from werkzeug.routing import Rule
 
 from console import create_app
 from console.accounts.models import Person, Role, Team
-from console.accounts.passwords import hash_password
 from console.apis.actions import Choices, import_document, publish_version
 from console.apis.models import ApiVersion
 from console.applications.actions import approve_subscription, create_application, subscribe
@@ -60,8 +61,24 @@ def _takes_long(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session")
 def password_hash() -> str:
-    """Hashed once: it takes its time on purpose."""
-    return hash_password(PASSWORD)
+    """With the least of argon2's work, because two thousand tests sign in."""
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+
+
+def _compile_addresses_once() -> None:
+    """Compiling the builders of all rules takes 70 ms of each application, and thousands of tests make one."""
+    compile_builder, known = Rule._compile_builder, dict[Any, Any]()
+
+    def once(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, rule.endpoint, append_unknown, repr(rule.defaults), rule.subdomain, rule.websocket)
+        if key not in known:
+            known[key] = compile_builder(rule, append_unknown)
+        return known[key]
+
+    Rule._compile_builder = once  # type: ignore[method-assign,assignment]
+
+
+_compile_addresses_once()
 
 
 def on_server(*statements: str) -> None:
