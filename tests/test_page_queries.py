@@ -23,7 +23,7 @@ FEW = 9
 # they ask many different things, each once: see the page's own module
 MORE = {"/": 18, "/logs": 13, "/logs/export": 10, "/audit/proof": 11, "/applications/1/logs": 10}
 MORE |= {"/apis/orders/1.0.0/usage": 10}  # its calls that are not described may be put into the document
-RECORD = 13  # of one record, which may write down who read it
+RECORD = 14  # of one record, which may write down who read it; PostgreSQL is asked for a lock besides
 SINGLE, MANY = 1, 20
 
 
