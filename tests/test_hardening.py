@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from console import mail
-from console.accounts import actions, views
+from console.accounts import actions, throttle, views
 from console.accounts.models import Person
 from console.accounts.passwords import hash_password
 from console.apis.backends import unreachable
@@ -80,7 +80,7 @@ def test_many_at_once_do_not_get_past_the_limit(
 
     def fail() -> None:
         with app.app_context(), unit_of_work():
-            actions.note_failure("bob@example.org", "10.0.0.1")
+            throttle.note_failure("bob@example.org", "10.0.0.1")
 
     def checked(password: str, stored: str | None) -> bool:
         for _ in range(6):

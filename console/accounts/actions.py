@@ -7,19 +7,16 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select, update
 
 from ..audit.actions import record
-from ..audit.models import Action, AuditEntry
+from ..audit.models import Action
 from ..credentials.secrets import LINK, digest, mint, well_formed
 from ..db import db, now, serialise
 from ..errors import Refused
 from .access_token_models import AccessToken
-from .models import Link, Person, Purpose, Role, SentForm, Session, Team, Throttle
+from .models import Link, Person, Purpose, Role, SentForm, Session, Team
 from .passwords import hash_password, verify_password
 
 INVITATION_LASTS = timedelta(days=7)
 RESET_LASTS = timedelta(hours=1)
-FREE_FAILURES = {"account": 5, "address": 20}
-LONGEST_WAIT = timedelta(minutes=15)
-KNOWN_FOR = timedelta(days=30)
 RESET_AGAIN_AFTER = timedelta(minutes=2)
 
 
@@ -260,43 +257,3 @@ def sent_before(person: Person, token: str) -> bool:
     db.session.execute(delete(SentForm).where(SentForm.created_at < now() - timedelta(days=2)))
     db.session.add(SentForm(person_id=person.id, token=token))
     return False
-
-
-def waiting_time(email: str, address: str) -> timedelta:
-    """How long until the next sign-in of this account, or from this address, may be tried."""
-    rows = db.session.scalars(select(Throttle).where(Throttle.key.in_(_throttles(email, address))))
-    return max((row.wait() for row in rows), default=timedelta())
-
-
-def _throttles(email: str, address: str) -> tuple[str, str]:
-    """The keys of the account and of the address.
-
-    Where she has signed in from lately counts apart: else somebody who fails on purpose locks her out for good.
-    """
-    known = (
-        select(AuditEntry.id)
-        .join(Person, Person.id == AuditEntry.actor_id)
-        .where(Person.email == email, AuditEntry.action == Action.SESSION_OPENED, AuditEntry.address == address)
-    )
-    since = AuditEntry.at > now() - KNOWN_FOR
-    account = f"account {email} at {address}" if db.session.scalar(known.where(since).limit(1)) else f"account {email}"
-    return account[:300], f"address {address}"[:300]
-
-
-def note_failure(email: str, address: str) -> None:
-    for kind, key in zip(FREE_FAILURES, _throttles(email, address), strict=True):
-        serialise(f"throttle {key}")
-        row = db.session.get(Throttle, key)
-        if row is None:
-            row = Throttle(key=key, failures=0)
-            db.session.add(row)
-        if row.failed_at and now() - row.failed_at > timedelta(hours=1):
-            row.failures = 0
-        row.failures, row.failed_at = row.failures + 1, now()
-        excess = row.failures - FREE_FAILURES[kind]
-        if excess >= 0:
-            row.blocked_until = now() + min(timedelta(seconds=2 ** min(excess, 12)), LONGEST_WAIT)
-
-
-def forget_failures(email: str, address: str) -> None:
-    db.session.execute(delete(Throttle).where(Throttle.key == _throttles(email, address)[0]))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import selectinload
 
 from ..db import db, now
 from ..errors import NotFound
-from .models import Link, Person, Purpose, Role, Session, Team
+from .models import Link, Membership, Person, Purpose, Role, Session, Team
 
 PAGE = 50
 
@@ -72,3 +72,12 @@ def find_team(team_id: int) -> Team:
     if team is None:
         raise NotFound("There is no such team.")
     return team
+
+
+MOST_MEMBERS = 5000
+
+
+def members_of(team_ids: set[int]) -> list[Person]:
+    """All who are in any of these teams."""
+    query = select(Person).join(Membership, Membership.person_id == Person.id).where(Membership.team_id.in_(team_ids))
+    return list(db.session.scalars(query.order_by(Person.id).distinct().limit(MOST_MEMBERS)))

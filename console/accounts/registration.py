@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import delete, func, select
@@ -17,12 +16,13 @@ from ..audit.models import Action
 from ..db import db, now, serialise
 from ..errors import Refused
 from .actions import INVITATION_LASTS, RESET_AGAIN_AFTER, make_link
-from .models import Link, Person, Purpose, Role, Setting, Team, Throttle
+from .models import Link, Person, Purpose, Role, Setting, Team
+from .throttle import count_registration
 
 DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 NAME = "registration"
 MOST_DOMAINS = 100
-MOST_AN_HOUR, MOST_OF_A_PLACE = 100, 10  # links to addresses that others wrote
+MOST_AN_HOUR = 100  # links to addresses that others wrote
 
 
 class Mode(StrEnum):
@@ -84,7 +84,7 @@ def ask_to_register(email: str, address: str = "") -> str | None:
             )
         raise Refused("Accounts are made by invitation here. Ask an admin for one.", "email")
     if address:
-        _count(address)
+        count_registration(address)
     serialise(f"registration {email}")
     asked = select(func.count()).where(Link.purpose == Purpose.REGISTRATION)
     # before anything is said of this address: else who has an account would be told apart once the hour is full
@@ -98,20 +98,6 @@ def ask_to_register(email: str, address: str = "") -> str | None:
         delete(Link).where(Link.purpose == Purpose.REGISTRATION, Link.email == email, Link.used_at.is_(None))
     )
     return make_link(Purpose.REGISTRATION, INVITATION_LASTS, email=email, role=Role.DEVELOPER)[1]
-
-
-def _count(address: str) -> None:
-    """From one place a few in an hour, so that nobody uses up what there is for all."""
-    key = f"registration {address}"[:300]
-    serialise(key)
-    row = db.session.get(Throttle, key) or Throttle(key=key, failures=0, failed_at=now())
-    if now() - row.failed_at > timedelta(hours=1):
-        row.failures, row.failed_at = 0, now()
-    if row.failures >= MOST_OF_A_PLACE:
-        raise Refused("Too many people register from your network at this moment. Try again in an hour.")
-    row.failures += 1
-    db.session.add(row)
-    db.session.flush()
 
 
 def team_of_her_own(name: str) -> Team:

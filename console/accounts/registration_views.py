@@ -14,7 +14,7 @@ from ..runtime import runtime
 from ..web.access import me, refuse_plain_http, requires
 from ..web.forms import Form
 from ..web.htmx import render
-from . import actions, queries, registration
+from . import actions, queries, registration, throttle
 from .forms import EmailForm, InvitationForm
 from .models import Permission, Purpose
 from .registration import Mode
@@ -51,7 +51,7 @@ def form() -> Response:
 def ask() -> Response:
     refuse_plain_http()
     rules, asked = registration.registration(), EmailForm(request.form)
-    if asked.validate() and actions.waiting_time("", request.remote_addr or "") > timedelta():
+    if asked.validate() and throttle.waiting_time("", request.remote_addr or "") > timedelta():
         asked.form_errors.append("Too many attempts from this address. Try again later.")
     token = (
         None

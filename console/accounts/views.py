@@ -17,7 +17,7 @@ from ..web import session
 from ..web.access import local_path, me, refuse_plain_http, requires
 from ..web.filters import distance
 from ..web.htmx import render
-from . import actions
+from . import actions, throttle
 from .forms import EmailForm, InvitationForm, LoginForm, PasswordForm, SetupForm
 from .models import Permission, Person, Purpose
 from .passwords import verify_password
@@ -50,7 +50,7 @@ def sign_in() -> Response:
     email, password = form.email.data or "", form.password.data or ""
     if not form.validate():
         return render("accounts/login.html", status=422, form=form, next=target, first=False)
-    wait = actions.waiting_time(email.lower(), request.remote_addr or "")
+    wait = throttle.waiting_time(email.lower(), request.remote_addr or "")
     if wait > timedelta():
         return _ask_to_wait(form, target, wait)
     person = person_by_email(email)
@@ -58,7 +58,7 @@ def sign_in() -> Response:
     release()  # the hash takes a while; nobody should wait for the database meanwhile
     if not verify_password(password, stored) or person is None or not person.is_active:
         return _refuse_sign_in(form, target, person)
-    wait = actions.waiting_time(email.lower(), request.remote_addr or "")
+    wait = throttle.waiting_time(email.lower(), request.remote_addr or "")
     if wait > timedelta():  # others were tried while this one was checked
         return _ask_to_wait(form, target, wait)
     return welcome(person, target)
@@ -70,7 +70,7 @@ def _ask_to_wait(form: LoginForm, target: str, wait: timedelta) -> Response:
 
 
 def _refuse_sign_in(form: LoginForm, target: str, person: Person | None) -> Response:
-    actions.note_failure((form.email.data or "").lower(), request.remote_addr or "")
+    throttle.note_failure((form.email.data or "").lower(), request.remote_addr or "")
     if person is not None:
         record(Action.SESSION_REFUSED, person)
     g.keep = True  # the failure must be remembered although nobody is let in
@@ -79,7 +79,7 @@ def _refuse_sign_in(form: LoginForm, target: str, person: Person | None) -> Resp
 
 
 def welcome(person: Person, target: str) -> Response:
-    actions.forget_failures(person.email, request.remote_addr or "")
+    throttle.forget_failures(person.email, request.remote_addr or "")
     session.rotate()
     login_user(person)
     person.signed_in_at = now()
@@ -151,7 +151,7 @@ def send_reset() -> Response:
     form = EmailForm(request.form)
     if not form.validate():
         return render("accounts/forgot.html", status=422, form=form, sent=False)
-    if actions.waiting_time("", request.remote_addr or "") > timedelta():
+    if throttle.waiting_time("", request.remote_addr or "") > timedelta():
         form.form_errors.append("Too many attempts from this address. Try again later.")
         return render("accounts/forgot.html", status=429, form=form, sent=False)
     if found := actions.request_password_reset(form.email.data or ""):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -110,10 +110,10 @@ def save_draft(version: ApiVersion, choices: Choices, *, edits: int, by: Person)
         changes = choose(version, choices)
     else:
         work = working(version)
-        wanted, before = asdict(check_choices(version, choices)), asdict(work.choices)
-        changes = {k: [before[k], v] for k, v in wanted.items() if before[k] != v}
+        wanted = check_choices(version, choices)
+        changes = work.choices.steps_to(wanted)
         if changes:
-            keep(version, replace(work, choices=Choices(**wanted)), by=by)
+            keep(version, replace(work, choices=wanted), by=by)
     if changes:
         record(Action.VERSION_CHANGED, version, by=by, changes=changes)
 

@@ -50,6 +50,11 @@ class Choices:
         """From what was kept of them, also by an older release that knew fewer."""
         return cls(**{f.name: kept[f.name] for f in fields(cls) if f.name in kept})
 
+    def steps_to(self, after: Choices) -> dict[str, list[Any]]:
+        """What differs, as ``{name: [before, after]}``."""
+        old, new = asdict(self), asdict(after)
+        return {name: [old[name], value] for name, value in new.items() if old[name] != value}
+
 
 def taken(path: str, besides: int | None = None) -> ApiVersion | None:
     query = select(ApiVersion).where(ApiVersion.gateway_path == path, ApiVersion.id != (besides or 0))

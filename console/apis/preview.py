@@ -75,7 +75,7 @@ def _document(version: ApiVersion, work: Working, proposal: Proposal) -> list[st
 
 def _choices(version: ApiVersion, after: Choices) -> Steps:
     if version.revision:
-        return choice_steps(Choices.of(version), after)
+        return Choices.of(version).steps_to(after)
     return {name: [None, value] for name, value in asdict(after).items()}
 
 
@@ -91,11 +91,6 @@ def _refusal(version: ApiVersion, work: Working, proposal: Proposal) -> str:
 def _subscribers(version: ApiVersion) -> int:
     query = select(func.count()).select_from(Subscription).where(Subscription.version_id == version.id)
     return db.session.scalar(query.where(Subscription.state.in_(OPEN_STATES))) or 0
-
-
-def choice_steps(before: Choices, after: Choices) -> Steps:
-    old, new = asdict(before), asdict(after)
-    return {name: [old[name], value] for name, value in new.items() if old[name] != value}
 
 
 def document_steps(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..applications.plans import snapshot
@@ -93,11 +93,9 @@ def propose(version: ApiVersion, work: Working | None = None) -> Proposal:
 
 
 def differences(before: Choices, after: Choices) -> list[Chosen]:
-    old, new = asdict(before), asdict(after)
     return [
-        Chosen(name, _said(old[name]), _said(new[name]), _breaks(name, old[name], new[name]))
-        for name in new
-        if old[name] != new[name]
+        Chosen(name, _said(old), _said(new), _breaks(name, old, new))
+        for name, (old, new) in before.steps_to(after).items()
     ]
 
 

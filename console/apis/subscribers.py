@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from ..accounts.models import Membership, Person
+from ..accounts.models import Person
+from ..accounts.queries import members_of
 from ..applications.models import OPEN_STATES, Application, Subscription
 from ..audit.actions import record
 from ..audit.models import Action
@@ -29,9 +30,7 @@ def callers_of(version: ApiVersion) -> list[Application]:
 
 def people_behind(applications: Iterable[Application]) -> list[Person]:
     """All members of the teams that own them."""
-    teams = {application.team_id for application in applications}
-    query = select(Person).join(Membership, Membership.person_id == Person.id).where(Membership.team_id.in_(teams))
-    return list(db.session.scalars(query.order_by(Person.id).distinct().limit(MOST)))
+    return members_of({application.team_id for application in applications})
 
 
 def page_of(version: ApiVersion) -> str:

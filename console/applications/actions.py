@@ -11,7 +11,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from ..accounts.models import Membership, Permission, Person, Team
+from ..accounts.models import Permission, Person, Team
+from ..accounts.queries import members_of
 from ..apis.models import Accepts, ApiVersion, State
 from ..audit.actions import record
 from ..audit.models import Action
@@ -208,9 +209,9 @@ def discuss(subscription: Subscription, text: str, *, by: Person) -> Subscriptio
     db.session.flush()
     record(Action.SUBSCRIPTION_DISCUSSED, subscription, by=by, name=_name(subscription), changes={"text": row.text})
     team = subscription.application.team_id
-    if by.id in {person.id for person in _people_of(team)}:
+    if by.id in {person.id for person in members_of({team})}:
         team = subscription.version.api.team_id
-    others = [p for p in _people_of(team) if p.id != by.id and p.may(Permission.READ_APPLICATIONS)]
+    others = [p for p in members_of({team}) if p.id != by.id and p.may(Permission.READ_APPLICATIONS)]
     write_to(others, f"{by.name} on {_name(subscription)}", f"{row.text}\n\n{_page(subscription)}\n")
     return row
 
@@ -232,12 +233,7 @@ def expire_subscriptions() -> None:
 
 def _tell(subscription: Subscription, what: str, text: str) -> None:
     subject = f"{subscription.application.name} for {subscription.version.name} {what}"
-    write_to(_people_of(subscription.application.team_id), subject, f"{text}\n\n{_page(subscription)}\n")
-
-
-def _people_of(team_id: int) -> list[Person]:
-    query = select(Person).join(Membership, Membership.person_id == Person.id).where(Membership.team_id == team_id)
-    return list(db.session.scalars(query.order_by(Person.id).limit(500)))
+    write_to(members_of({subscription.application.team_id}), subject, f"{text}\n\n{_page(subscription)}\n")
 
 
 def _page(subscription: Subscription) -> str:

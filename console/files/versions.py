@@ -13,7 +13,7 @@ from ..apis.actions import import_document, save_draft
 from ..apis.choices import Choices
 from ..apis.design import save_document
 from ..apis.models import Api, ApiVersion, State
-from ..apis.preview import choice_steps, document_steps
+from ..apis.preview import document_steps
 from ..apis.proposal import propose
 from ..apis.publishing import publish_version
 from ..apis.switches import mock_version, start_version, unblock_version
@@ -135,7 +135,7 @@ def _settle_content(
             save_document(version, text, edits=version.edits, by=work.by, document=document)
     base = Choices.of(version)
     wanted = _chosen(base, said)
-    for name, (old, new) in choice_steps(base, wanted).items():
+    for name, (old, new) in base.steps_to(wanted).items():
         work.say(about, differs(name, old, new))
     if wanted != now.choices:
         with file.at(*pointer, "choices"):

@@ -10,7 +10,7 @@ from flask import Response
 from ..accounts.models import Permission
 from ..apis import queries, sunset, switches
 from ..apis.models import ApiVersion, Revision
-from ..apis.preview import choice_steps, document_steps, plan_steps, preview
+from ..apis.preview import document_steps, plan_steps, preview
 from ..apis.publishing import publish_version, restore_revision
 from ..apis.queries import find_version
 from ..apis.revisions import content_of, find_revision, revisions
@@ -159,7 +159,7 @@ def compare_revisions(asked: Asked, slug: str, number: str, revision: int, other
     version = find_version(slug, number)
     rows = [find_revision(version, wanted) for wanted in (revision, other)]
     before, after = map(content_of, rows)
-    said = {"before": revision, "after": other, "choices": choice_steps(before.choices, after.choices)}
+    said = {"before": revision, "after": other, "choices": before.choices.steps_to(after.choices)}
     said |= {"document": document_steps(before.document, after.document)}
     return json(said | {"plans": plan_steps(*(row.content.get("plans", []) for row in rows))})
 
