@@ -8,6 +8,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
+from ..applications.plans import plans_of
 from ..applications.queries import by_client_ids
 from ..db import release
 from ..errors import Refused
@@ -79,6 +80,7 @@ def _publish_page(version: ApiVersion, form: PublishForm, status: int = 200) -> 
         "known": by_client_ids({one.client_id for one in proposal.broken.biggest[:8]} - {""}),
         "followers": followers(version.api),
         "nodes": nodes(),
+        "plans": [] if version.revision else plans_of(version.id),
     }
     return render("apis/publish.html", status=status, **context)
 
