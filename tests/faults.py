@@ -229,8 +229,12 @@ def load(console: Console, count: int = 6, **how: Any) -> Iterator[Load]:
 def stored(store: Store) -> list[Any]:
     """Every record, oldest first."""
     with store.engine.connect() as connection:
-        days = reversed(tables(connection))
-        return [row for day in days for row in connection.execute(select(day).order_by(day.c.id))]
+        return _stored(connection)
+
+
+def _stored(connection: Connection) -> list[Any]:
+    days = reversed(tables(connection))
+    return [row for day in days for row in connection.execute(select(day).order_by(day.c.id))]
 
 
 @contextmanager
@@ -244,13 +248,17 @@ def opened(config: Config) -> Iterator[Store]:
 
 
 def assert_kept_once(config: Config, acknowledged: set[str]) -> None:
-    """What was acknowledged is there, nothing is there twice, and whatever counts the records counts the same."""
-    with opened(config) as store:
-        rows = stored(store)
+    """What was acknowledged is there, nothing is there twice, and whatever counts the records counts the same.
+
+    Read at one moment, because senders may be at work.
+    """
+    with opened(config) as store, store.engine.connect() as connection:
+        rows = _stored(connection)
         found = Counter(row.request_id for row in rows)
         assert {name: n for name, n in found.items() if n > 1} == {}
         assert acknowledged - found.keys() == set()
-        assert_whole(store, rows)
+        assert_sums(connection, rows)
+        assert_file(store)
 
 
 def assert_usage(connection: Connection, rows: list[Any]) -> None:
@@ -297,16 +305,24 @@ def publish_orders(config: Config) -> None:
 
 def assert_whole(store: Store, rows: list[Any]) -> None:
     """The sums are the records', the catalogue is the tables', and SQLite finds no fault in its file."""
+    with store.engine.connect() as connection:
+        assert_sums(connection, rows)
+    assert_file(store)
+
+
+def assert_sums(connection: Connection, rows: list[Any]) -> None:
     hours = [((row.id >> SEQUENCE_BITS) + EPOCH_US) // HOUR_US for row in rows]
     by_hour = Counter((at, row.version_id, row.status // 100) for at, row in zip(hours, rows, strict=True))
-    with store.engine.connect() as connection:
-        assert {(r.hour, r.version_id, r.status_class): r.requests for r in connection.execute(select(hour))} == by_hour
-        assert sum(connection.scalars(select(hour.c.duration_us))) == sum(row.duration_us for row in rows)
-        for table in (latency, node_hour, node_latency):
-            assert sum(connection.scalars(select(table.c.requests))) == len(rows), table
-        assert sum(connection.scalars(select(caller.c.requests))) == sum(bool(row.client_id) for row in rows)
-        assert_usage(connection, rows)
-        assert check(connection) == len(rows)
+    assert {(r.hour, r.version_id, r.status_class): r.requests for r in connection.execute(select(hour))} == by_hour
+    assert sum(connection.scalars(select(hour.c.duration_us))) == sum(row.duration_us for row in rows)
+    for table in (latency, node_hour, node_latency):
+        assert sum(connection.scalars(select(table.c.requests))) == len(rows), table
+    assert sum(connection.scalars(select(caller.c.requests))) == sum(bool(row.client_id) for row in rows)
+    assert_usage(connection, rows)
+    assert check(connection) == len(rows)
+
+
+def assert_file(store: Store) -> None:
     if store.is_sqlite:
         with closing(sqlite3.connect(store.engine.url.database or "")) as raw:
             assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
