@@ -28,10 +28,6 @@ def rules(person: Person) -> list[AlertRule]:
     )
 
 
-def firing(person: Person) -> list[AlertRule]:
-    return [rule for rule in rules(person) if rule.state == AlertState.FIRING and not rule.is_snoozed]
-
-
 def find_rule(rule_id: int, *, by: Person) -> AlertRule:
     rule = db.session.scalars(_visible(by).where(AlertRule.id == rule_id)).first()
     if rule is None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..accounts.models import Person, Team
@@ -70,7 +70,11 @@ class Api(Model):
 
 class ApiVersion(Model):
     __tablename__ = "api_version"
-    __table_args__ = (UniqueConstraint("api_id", "version"),)
+    __table_args__ = (
+        UniqueConstraint("api_id", "version"),
+        Index("ix_api_version_state_sunset_at", "state", "sunset_at"),  # what ends next
+        Index("ix_api_version_api_id_state", "api_id", "state"),  # lists of APIs in a state
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     api_id: Mapped[int] = mapped_column(ForeignKey("api.id"))
     version: Mapped[str] = mapped_column(String(40))

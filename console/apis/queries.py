@@ -27,8 +27,7 @@ def apis(*, after: str = "", search: str = "", state: str = "", size: int = PAGE
             Api.name.icontains(search, autoescape=True) | Api.slug.contains(search.lower(), autoescape=True)
         )
     if state:
-        # not `any`, which SQLite answers for each API by reading all versions in that state
-        query = query.where(Api.id.in_(select(ApiVersion.api_id).where(ApiVersion.state == state)))
+        query = query.where(Api.versions.any(ApiVersion.state == state))
     return list(db.session.scalars(query))
 
 
@@ -109,12 +108,11 @@ def names(version_ids: set[int]) -> dict[int, ApiVersion]:
     return {version.id: version for version in db.session.scalars(query)}
 
 
-def all_versions(limit: int = 500) -> list[ApiVersion]:
-    """For choosing one from a list."""
-    query = (
-        _versions().where(ApiVersion.state.not_in(UNPUBLISHED)).order_by(Api.slug, ApiVersion.id.desc()).limit(limit)
-    )
-    return list(db.session.scalars(query))
+def version_choices(limit: int = 500) -> list[tuple[str, str]]:
+    """``slug@version``, as log filters write it, and its name, for choosing one from a list."""
+    query = select(Api.slug, Api.name, ApiVersion.version).join(ApiVersion.api)
+    query = query.where(ApiVersion.state.not_in(UNPUBLISHED)).order_by(Api.slug, ApiVersion.id.desc()).limit(limit)
+    return [(f"{slug}@{version}", f"{name} {version}") for slug, name, version in db.session.execute(query)]
 
 
 def version_by_name(name: str) -> ApiVersion | None:

@@ -114,9 +114,10 @@ class Subscription(Model):
             sqlite_where=OPEN,
             postgresql_where=OPEN,
         ),
+        Index("ix_subscription_application_id_state", "application_id", "state"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
-    application_id: Mapped[int] = mapped_column(ForeignKey("application.id"), index=True)
+    application_id: Mapped[int] = mapped_column(ForeignKey("application.id"))
     version_id: Mapped[int] = mapped_column(ForeignKey("api_version.id"), index=True)
     plan_id: Mapped[int | None] = mapped_column(ForeignKey("plan.id"), index=True)
     state: Mapped[SubscriptionState] = mapped_column(String(20), default=SubscriptionState.PENDING, index=True)

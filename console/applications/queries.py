@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
-from ..accounts.models import Membership, Permission, Person
+from ..accounts.models import Permission, Person
 from ..apis.models import Api, ApiVersion
 from ..db import db
 from ..errors import NotFound
@@ -52,8 +52,8 @@ def own_subscribers(person: Person, version_id: int) -> list[Application]:
 
 def subscribed_versions(person: Person) -> frozenset[int]:
     """What the applications of her teams may call, as numbers of versions."""
-    query = select(Subscription.version_id).join(Subscription.application)
-    query = query.join(Membership, Membership.team_id == Application.team_id).where(Membership.person_id == person.id)
+    mine = select(Application.id).where(Application.team_id.in_(person.team_ids))
+    query = select(Subscription.version_id).where(Subscription.application_id.in_(mine))
     query = query.where(Subscription.state == SubscriptionState.ACTIVE).distinct().limit(5_000)
     return frozenset(db.session.scalars(query))
 

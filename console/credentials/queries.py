@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
 
 from ..applications.models import Application
-from ..db import db, now
+from ..db import db
 from ..errors import NotFound
 from .models import ApiKey, ClientCertificate, ClientKey, ClientSecret, EncryptionKey, SigningKey
 
-WARN_AHEAD = timedelta(days=30)
 Owned = TypeVar("Owned", ClientSecret, ApiKey, ClientKey, ClientCertificate)
 
 
@@ -71,20 +68,6 @@ def find_client_key(application: Application, key_id: int) -> ClientKey:
 
 def find_certificate(application: Application, certificate_id: int) -> ClientCertificate:
     return _own(ClientCertificate, application, certificate_id, "certificate")
-
-
-def in_trouble(team_ids: list[int] | None, size: int = 3) -> list[ClientSecret | ApiKey]:
-    """Good ones of these teams (None: of all) that were found in the open, or end within a month; the worst first."""
-    found: list[ClientSecret | ApiKey] = []
-    for kind in (ClientSecret, ApiKey):
-        query = select(kind).where(kind.revoked_at.is_(None), kind.replaced_at.is_(None))
-        query = query.where((kind.expires_at.is_(None)) | (kind.expires_at > now()))
-        query = query.where(kind.leaked_at.is_not(None) | (kind.expires_at < now() + WARN_AHEAD))
-        if team_ids is not None:
-            query = query.join(Application).where(Application.team_id.in_(team_ids))
-        query = query.options(joinedload(kind.application)).order_by(kind.leaked_at.is_(None), kind.expires_at)
-        found += db.session.scalars(query.limit(size))
-    return sorted(found, key=lambda row: (row.leaked_at is None, row.expires_at or now()))[:size]
 
 
 def encryption_keys() -> list[EncryptionKey]:

@@ -1,4 +1,4 @@
-"""What the first page tells: the way to the first call, and what waits for somebody."""
+"""What the first page tells: the way to the first call, and what needs somebody."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from typing import Any
 from flask import url_for
 from sqlalchemy import func, select
 
-from ..accounts.models import Link, Permission, Person, Purpose, Role
-from ..alerts.queries import firing
+from ..accounts.models import Link, Person, Purpose, Role
 from ..apis.models import ApiVersion, State
 from ..apis.queries import names
 from ..applications.models import Subscription, SubscriptionState
-from ..applications.queries import own_applications, subscriptions
-from ..credentials.models import ApiKey
-from ..credentials.queries import in_trouble
+from ..applications.queries import own_applications
 from ..db import db, now
 from ..gateway.models import Node
 from ..gateway.queries import nodes
@@ -27,8 +24,8 @@ from ..logs.question import Question
 from ..logs.traffic import Traffic, traffic
 from ..logs.upkeep import is_nearly_full, unarchived_because
 from ..web.filters import distance, plural
-from . import lifecycle
-from .notices import Notice
+from .notices import Notice, credential, ending_for, notice_of
+from .waiting import troubled_credentials, waiting
 
 
 @dataclass(frozen=True)
@@ -38,9 +35,9 @@ class Step:
     done: bool
 
 
-def steps(person: Person) -> list[Step]:
-    """From nothing to the first call, in order."""
-    called = any(version_id for version_id in traffic(24 * 30))  # 0: no API has that path
+def steps(person: Person, sums: dict[int, Traffic]) -> list[Step]:
+    """From nothing to the first call, in order. ``sums``: of the time that the page shows."""
+    called = any(sums) or any(traffic(24 * 30))  # 0: no API has that path
     looked_for = (
         select(Node.id).where(Node.seen_at.is_not(None)),
         select(ApiVersion.id),
@@ -61,22 +58,18 @@ def steps(person: Person) -> list[Step]:
     ]
 
 
-def attention(person: Person) -> list[Notice]:
-    """What waits for somebody, the worst first; at most eight."""
+def attention(person: Person, of_day: dict[int, Traffic]) -> list[Notice]:
+    """What waits for somebody, the worst first; at most eight. ``of_day``: the last 24 hours' calls."""
     known = nodes()
+    rows = waiting(person)
+    firing = [row for row in rows if row.kind == "firing"]
     found = [
         *_nodes_in_trouble(known),
-        *_firing(person),
+        *(notice_of(row, of_day) for row in firing),
         *_owed_records(known),
         *_full_logs(),
         *_unarchived_logs(),
-        *lifecycle.blocked(),
-        *_credentials(None),
-        *lifecycle.ending_soon(),
-        *lifecycle.to_review(person),
-        *_waiting(person),
-        *lifecycle.sent_back(person),
-        *lifecycle.drafts(person),
+        *(notice_of(row, of_day) for row in rows[len(firing) :]),
     ]
     return found[:8]
 
@@ -95,20 +88,6 @@ def _nodes_in_trouble(known: list[Node]) -> list[Notice]:
             what = f"{node.name} is silent"
             out.append(Notice("warn", "server", what, f"{since} It keeps serving what it has.", "Look at it", url))
     return out
-
-
-def _firing(person: Person) -> list[Notice]:
-    return [
-        Notice(
-            "bad",
-            "bell",
-            f"{rule.name} is firing",
-            f"Last measured over {rule.window}; its limit is {rule.threshold:g}.",
-            "Look at it",
-            url_for("alerts.show", rule_id=rule.id),
-        )
-        for rule in firing(person)[:3]
-    ]
 
 
 def _owed_records(known: list[Node]) -> list[Notice]:
@@ -156,38 +135,6 @@ def _unarchived_logs() -> list[Notice]:
     return [Notice("bad", "archive", "Old request records cannot be archived", text, "See the settings", url)]
 
 
-def _credentials(team_ids: list[int] | None) -> list[Notice]:
-    """Of these teams, or of all: those found in the open, and those that end within a month."""
-    out = []
-    for row in in_trouble(team_ids):
-        url = url_for("applications.show", application_id=row.application_id)
-        what = f"{'API key' if isinstance(row, ApiKey) else 'Client secret'} {row.name or row.hint} of {row.application.name}"
-        if row.leaked_at is not None:
-            text = f"Reported {distance(now() - row.leaked_at)} ago. It still works."
-            out.append(Notice("bad", "shield-alert", f"{what} was found in the open", text, "Replace it", url))
-        elif row.expires_at is not None:
-            left = f"{what} ends in {distance(row.expires_at - now())}"
-            text = "The old one and its successor can be good together, so nothing has to stop."
-            out.append(Notice("warn", "key", left, text, "Replace it", url))
-    return out
-
-
-def _waiting(person: Person) -> list[Notice]:
-    if not person.may(Permission.DECIDE_SUBSCRIPTIONS):
-        return []
-    return [
-        Notice(
-            "rev",
-            "user-plus",
-            f"{s.application.name} asks for {s.version.name}",
-            f"{s.requested_by.name if s.requested_by else 'Somebody'} asked {distance(now() - s.requested_at)} ago.",
-            "Decide",
-            url_for("approvals.index"),
-        )
-        for s in subscriptions(state=SubscriptionState.PENDING, size=3)[:3]
-    ]
-
-
 def total(sums: dict[int, Traffic]) -> Traffic:
     return Traffic(
         sum(t.requests for t in sums.values()),
@@ -233,5 +180,5 @@ def developer(person: Person) -> dict[str, Any]:
         "recent": recent,
         "steps": way,
         "published": count or 0,
-        "attention": [*lifecycle.ending_for(mine), *_credentials(person.team_ids)][:8],
+        "attention": [*ending_for(mine), *map(credential, troubled_credentials(person.team_ids))][:8],
     }

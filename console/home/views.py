@@ -16,7 +16,7 @@ from ..db import db, now
 from ..errors import Denied
 from ..logs.histogram import histogram
 from ..logs.question import Question
-from ..logs.traffic import traffic
+from ..logs.traffic import traffic_and_day
 from ..runtime import runtime
 from ..web.access import is_loopback, me, requires
 from ..web.htmx import render
@@ -37,10 +37,10 @@ def overview() -> Any:
     hours = RANGES.get(chosen, 24)
     until = now()
     since = until - timedelta(hours=hours)
-    sums = traffic(hours)
+    sums, of_day = traffic_and_day(hours)
     context: dict[str, Any] = {
-        "steps": queries.steps(me()) if me().may(P.MANAGE_APIS) else [],
-        "attention": queries.attention(me()),
+        "steps": queries.steps(me(), sums) if me().may(P.MANAGE_APIS) else [],
+        "attention": queries.attention(me(), of_day),
         "buckets": histogram(Question(), since, until),
         "since": since,
         "until": until,

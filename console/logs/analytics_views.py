@@ -11,7 +11,7 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
-from ..apis.queries import all_versions, names, version_by_name
+from ..apis.queries import names, version_by_name, version_choices
 from ..applications.queries import by_client_ids, own_applications
 from ..db import now
 from ..gateway.queries import node_names
@@ -93,7 +93,7 @@ def index() -> Response:
         asked=asked,
         ranges=list(RANGES),
         ways=ways(asked.clients is None),
-        versions=all_versions() if asked.clients is None else [],
+        versions=version_choices() if asked.clients is None else [],
         span=span,
         buckets=buckets,
         gaps=missing,
