@@ -7,12 +7,8 @@ a ClickHouse within the process.
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier
@@ -22,27 +18,20 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import FileSystemBytecodeCache
-from sqlalchemy import Engine, create_engine, func, select, text
-from werkzeug.routing import Rule
+from sqlalchemy import Engine, func, select
 
-from console import create_app
 from console.accounts.models import Person, Role, Team
 from console.apis.actions import Choices, import_document, publish_version
 from console.apis.models import ApiVersion
 from console.applications.actions import approve_subscription, create_application, subscribe
 from console.applications.models import Application
 from console.audit.models import AuditEntry
-from console.config import Config, load
-from console.credentials.signing import ensure_signing_keys
+from console.config import Config
 from console.db import Base, db, unit_of_work
 from console.gateway.actions import enrol_node
-from console.install import check_keys, upgrade_databases
-from tests.clickhouse import CLICKHOUSE, logs_apart
 from tests.clickhouse import clickhouse as clickhouse  # a fixture
+from tests.homes import compile_addresses_once, forget, installed, kept, migrate, running
 
-SERVER = os.environ.get("GATEWRIGHT_TEST_DATABASE_URL", "")
-TEMPLATE = f"gw_{uuid.uuid4().hex[:12]}"
 PASSWORD = "correct horse battery"
 ORDERS = (Path(__file__).parent.parent / "console" / "sample" / "openapi.yaml").read_text()
 
@@ -65,58 +54,56 @@ def password_hash() -> str:
     return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 
-def _compile_addresses_once() -> None:
-    """Compiling the builders of all rules takes 70 ms of each application, and thousands of tests make one."""
-    compile_builder, known = Rule._compile_builder, dict[Any, Any]()
-
-    def once(rule: Rule, append_unknown: bool = True) -> Any:
-        key = (rule.rule, rule.endpoint, append_unknown, repr(rule.defaults), rule.subdomain, rule.websocket)
-        if key not in known:
-            known[key] = compile_builder(rule, append_unknown)
-        return known[key]
-
-    Rule._compile_builder = once  # type: ignore[method-assign,assignment]
-
-
-_compile_addresses_once()
-
-
-def on_server(*statements: str) -> None:
-    """Outside of any database of ours."""
-    url = load({"GATEWRIGHT_DATABASE_URL": f"{SERVER}/postgres"}).database_url
-    server = create_engine(url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    server.dispose()
-
-
-def databases(name: str) -> dict[str, str]:
-    return {"GATEWRIGHT_DATABASE_URL": f"{SERVER}/{name}", "GATEWRIGHT_LOGS_URL": f"{SERVER}/{name}"}
+compile_addresses_once()
 
 
 @pytest.fixture(scope="session")
-def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A migrated, empty installation, copied for each test, because migrating takes a second."""
-    home = tmp_path_factory.mktemp("empty")
-    values = {"GATEWRIGHT_HOME": str(home), "GATEWRIGHT_LOG_LEVEL": "error"}
-    if SERVER:
-        on_server(f"CREATE DATABASE {TEMPLATE}")
-        values |= databases(TEMPLATE)
-    app = create_app(load(values))
-    upgrade_databases(app)
-    with app.app_context(), unit_of_work():
-        check_keys()
-        ensure_signing_keys()
-    with app.app_context():
-        if not SERVER:
-            with db.engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        db.engine.dispose()
-    app.extensions["gatewright"].logs.engine.dispose()
-    yield home
-    if SERVER:
-        on_server(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("homes")
+
+
+@pytest.fixture(scope="session")
+def empty_home(homes: Path) -> Iterator[Path]:
+    """Migrated, with keys, and nobody in it."""
+    with kept(homes / "empty") as app:
+        migrate(app)
+    yield homes / "empty"
+    forget(homes / "empty")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An installation in which something happened before the test."""
+
+    home: Path
+    cast: Cast | None = None
+    world: World | None = None
+
+
+@pytest.fixture(scope="session")
+def cast_home(homes: Path, empty_home: Path, password_hash: str) -> Iterator[Begun]:
+    with kept(homes / "cast", empty_home) as app:
+        cast = make_cast(app, password_hash)
+    yield Begun(homes / "cast", cast)
+    forget(homes / "cast")
+
+
+@pytest.fixture(scope="session")
+def world_home(homes: Path, cast_home: Begun) -> Iterator[Begun]:
+    with kept(homes / "world", cast_home.home) as app:
+        world = make_world(app, cast_home.cast)
+    yield Begun(homes / "world", cast_home.cast, world)
+    forget(homes / "world")
+
+
+@pytest.fixture
+def begun(request: pytest.FixtureRequest, empty_home: Path, settings: dict[str, str]) -> Begun:
+    """As far as a test asks for; with other settings nothing is sure, so it begins there with nobody."""
+    for name in () if settings else ("world", "cast"):
+        if name in request.fixturenames:
+            found: Begun = request.getfixturevalue(f"{name}_home")
+            return found
+    return Begun(empty_home)
 
 
 @pytest.fixture
@@ -125,42 +112,10 @@ def settings() -> dict[str, str]:
     return {}
 
 
-@contextmanager
-def installed(
-    home: Path, empty_home: Path, settings: dict[str, str], clickhouse: Engine | None = None
-) -> Iterator[Config]:
-    """An installation of its own at ``home``."""
-    shutil.copytree(empty_home, home)
-    values = {"GATEWRIGHT_HOME": str(home), "GATEWRIGHT_LOG_LEVEL": "error"} | settings
-    with logs_apart(clickhouse) as logs:
-        if not SERVER:
-            yield load(values | logs)
-            return
-        name = f"gw_{uuid.uuid4().hex[:12]}"
-        on_server(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        yield load(values | databases(name) | logs)
-        on_server(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @pytest.fixture
-def config(tmp_path: Path, empty_home: Path, settings: dict[str, str], clickhouse: Engine | None) -> Iterator[Config]:
-    with installed(tmp_path / "home", empty_home, settings, clickhouse) as config:
+def config(tmp_path: Path, begun: Begun, settings: dict[str, str], clickhouse: Engine | None) -> Iterator[Config]:
+    with installed(tmp_path / "home", begun.home, settings, clickhouse) as config:
         yield config
-
-
-@contextmanager
-def running(config: Config, templates: Path) -> Iterator[Flask]:
-    """The application; compiled templates are kept in ``templates``, else each test compiles them."""
-    app = create_app(config)
-    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(templates))
-    app.testing = False  # errors are answered as users see them
-    if CLICKHOUSE:
-        app.extensions["gatewright"].logs.prepare()
-    yield app
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
-    app.extensions["gatewright"].logs.dispose()
 
 
 @pytest.fixture
@@ -190,8 +145,8 @@ class Cast:
 
 
 @pytest.fixture
-def cast(app: Flask, password_hash: str) -> Cast:
-    return make_cast(app, password_hash)
+def cast(app: Flask, begun: Begun, password_hash: str) -> Cast:
+    return begun.cast or make_cast(app, password_hash)
 
 
 def make_cast(app: Flask, password_hash: str) -> Cast:
@@ -267,8 +222,8 @@ def subscribed(version: ApiVersion, owner: Person, by: Person, name: str = "Shop
 
 
 @pytest.fixture
-def world(app: Flask, cast: Cast) -> World:
-    return make_world(app, cast)
+def world(app: Flask, begun: Begun, cast: Cast) -> World:
+    return begun.world or make_world(app, cast)
 
 
 def make_world(app: Flask, cast: Cast) -> World:

@@ -22,7 +22,8 @@ from console.db import now
 from console.errors import Refused
 from console.logs import archive, formats, retention, segments, sweep, upkeep
 from console.logs.store import COLUMNS, Store, moment_of
-from tests.conftest import SERVER, World
+from tests.conftest import World
+from tests.homes import SERVER
 from tests.ingested import stored
 from tests.programs import PROJECT
 from tests.test_retention import DAY, MIDNIGHT, entries, keep, kept, of

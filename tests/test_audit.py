@@ -20,7 +20,8 @@ from console.cli import cli
 from console.config import Config
 from console.db import db, unit_of_work
 from console.errors import Refused
-from tests.conftest import ORDERS, SERVER, Cast, SignIn, World, at_once, trail
+from tests.conftest import ORDERS, Cast, SignIn, World, at_once, trail
+from tests.homes import SERVER
 
 
 def test_the_story_is_told_step_by_step(app: Flask, sign_in: SignIn) -> None:

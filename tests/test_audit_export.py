@@ -25,7 +25,8 @@ from console.audit.proof import Fault, Said, canonical
 from console.cli import cli
 from console.config import Config
 from console.db import db, unit_of_work
-from tests.conftest import SERVER, SignIn, trail
+from tests.conftest import SignIn, trail
+from tests.homes import SERVER
 
 Lines = list[bytes]
 

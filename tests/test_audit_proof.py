@@ -26,7 +26,8 @@ from console.errors import Refused
 from console.install import upgrade_databases
 from console.jobs import run_due
 from console.runtime import runtime
-from tests.conftest import SERVER, SignIn, counts, installed
+from tests.conftest import SignIn, counts
+from tests.homes import SERVER, installed
 
 SIGNED, ENTRIES = 8, 10
 

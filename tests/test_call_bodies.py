@@ -23,8 +23,8 @@ from console.logs import segments
 from console.logs.body_tables import bodies_of, body_table
 from console.logs.segments import catalogue
 from console.logs.store import id_at
-from tests import conftest
-from tests.conftest import Cast, SignIn, World, subscribed
+from tests.conftest import Cast, SignIn, World, subscribed, trail
+from tests.homes import SERVER
 from tests.ingested import apisix, kong, letters, nginx, send, stored, tyk
 from tests.test_logs import a_batch, a_record, protobuf, push
 from tests.test_sensitive import DOCUMENT
@@ -228,7 +228,7 @@ def test_no_secret_is_anywhere_on_disk(app: Flask, node: str, people: World, tmp
     assert len(stored(app)) == 8 + len(cut) + 1
     assert '"name":"Ann"' in str(kept(app))
     logs = app.extensions["gatewright"].logs
-    if conftest.SERVER:
+    if SERVER:
         with logs.engine.connect() as connection:
             names = [f"{one.name}_body" for one in catalogue(connection)] + ["log_record", "log_rejected"]
             there = [str(row) for name in names for row in connection.execute(text(f"SELECT * FROM {name}"))]
@@ -270,7 +270,7 @@ class TestPage:
 
     def test_reading_one_is_in_the_trail(self, app: Flask, sign_in: SignIn, number: int) -> None:
         sign_in("dora").get(f"/logs/{number}")
-        assert conftest.trail(app)[-1] == "logs.read"
+        assert trail(app)[-1] == "logs.read"
 
     @pytest.mark.parametrize("form", ["csv", "ndjson"])
     def test_exports_leave_them_out(self, sign_in: SignIn, number: int, form: str) -> None:

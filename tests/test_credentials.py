@@ -18,7 +18,8 @@ from console.credentials.signing import published_keys, rotate_due_signing_keys,
 from console.db import Base, db, now, unit_of_work
 from console.errors import Refused
 from console.web import logging
-from tests.conftest import SERVER, SignIn, World, counts, trail
+from tests.conftest import SignIn, World, counts, trail
+from tests.homes import SERVER
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from backports import zstd
 
 from console.config import Config
 from console.logs.bodies import LARGEST_BYTES, MOST_MEMBERS, MOST_RECORDS
-from tests.conftest import at_once, installed
+from tests.conftest import at_once
 from tests.faults import Console, call_record, opened, serving, stored
+from tests.homes import installed
 from tests.programs import call, wait_until
 from tests.test_logs import a_batch, a_record, protobuf
 

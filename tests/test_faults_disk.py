@@ -14,8 +14,9 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 import pytest
 
 from console.config import Config
-from tests.conftest import PASSWORD, SERVER, Cast
+from tests.conftest import PASSWORD, Cast
 from tests.faults import Console, assert_kept_once, load, prepare, serving
+from tests.homes import SERVER
 
 pytestmark = pytest.mark.skipif(bool(SERVER), reason="fills the disk of a SQLite database")
 SENDERS = 4

@@ -17,8 +17,9 @@ from sqlalchemy import text
 
 from console.config import Config
 from console.logs.bodies import LARGEST_BYTES
-from tests.conftest import SERVER, at_once
+from tests.conftest import at_once
 from tests.faults import assert_kept_once, load, opened, serving
+from tests.homes import SERVER
 from tests.programs import call, wait_until
 
 SENDERS = 64

@@ -24,9 +24,10 @@ from console.db import db, now, unit_of_work
 from console.errors import Refused
 from console.files.apply import carry_out, rehearse
 from console.files.reading import read_files
-from tests.conftest import ORDERS, SERVER, Cast, counts, trail
+from tests.conftest import ORDERS, Cast, counts, trail
 from tests.files import ALICE, GOLD, SUNSET, WHOLE, Apply, first, read, shop, version, world
 from tests.files import apply as apply  # a fixture
+from tests.homes import SERVER
 
 
 class TestApply:

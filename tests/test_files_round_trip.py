@@ -25,9 +25,10 @@ from console.errors import Refused
 from console.files.apply import carry_out, rehearse
 from console.files.export import export
 from console.files.reading import read_files
-from tests.conftest import ORDERS, Cast, counts, installed, make_cast, publish_another, running, subscribed, trail
+from tests.conftest import ORDERS, Cast, counts, make_cast, publish_another, subscribed, trail
 from tests.files import ALICE, WHOLE, Apply, read, version, world
 from tests.files import apply as apply  # a fixture
+from tests.homes import installed, running
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from console.logs import letters as dead
 from console.logs.scrub import scrub, scrub_text
-from tests import conftest
 from tests.clickhouse import CLICKHOUSE
 from tests.conftest import SignIn, at_once
+from tests.homes import SERVER
 from tests.ingested import HEADERS, SECRETS, Values, apisix, caddy, kong, letters, nginx, send, stored, tyk
 from tests.test_logs import a_batch, a_record, protobuf, push
 
@@ -107,7 +107,7 @@ def test_no_secret_is_in_the_database_files(app: Flask, node: str, config: Any) 
     assert len(stored(app)) > 10
     assert len(letters(app)) > 10
     with app.extensions["gatewright"].logs.writing() as connection:
-        if not conftest.SERVER:
+        if not SERVER:
             connection.execute(text("SELECT 1"))
     found = dump(app, config.home)
     assert b"203.0.113.7" in found, "the dump is one"
@@ -116,7 +116,7 @@ def test_no_secret_is_in_the_database_files(app: Flask, node: str, config: Any) 
 
 def dump(app: Flask, home: Path) -> bytes:
     """Every file beside the database, journals included; on a server every row."""
-    rows = repr([*stored(app), *letters(app)]).encode() if conftest.SERVER or CLICKHOUSE else b""
+    rows = repr([*stored(app), *letters(app)]).encode() if SERVER or CLICKHOUSE else b""
     return rows + b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
 
 

@@ -26,8 +26,9 @@ from console.tokens.issue import Profile, issue_token, sign
 from console.tokens.keys import Signer, load, signer
 from console.tokens.verify import InvalidToken, verify
 
-from .conftest import Cast, World, publish_another, running
+from .conftest import Cast, World, publish_another
 from .forge import b64, unb64, with_unused_bits
+from .homes import running
 
 
 def token(world: World, **profile: Any) -> str:

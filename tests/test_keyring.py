@@ -26,8 +26,9 @@ from console.errors import Refused
 from console.install import check_keys, upgrade_databases
 from console.runtime import runtime
 from console.tokens.verify import InvalidToken, verify
-from tests.conftest import SERVER, SignIn, World, trail
+from tests.conftest import SignIn, World, trail
 from tests.forge import b64
+from tests.homes import SERVER
 from tests.test_tokens import with_secret
 
 

@@ -103,19 +103,25 @@ class Reader(HTMLParser):
         return [value for _, name, value in self.said if name in names]
 
 
+WALKS: dict[str, list[tuple[str, Any]]] = {}
+
+
 @pytest.fixture(params=["", "alice", "bob", "dora"])
-def walked(
-    request: pytest.FixtureRequest, app: Flask, sign_in: SignIn, places: dict[str, Any]
-) -> list[tuple[str, Any]]:
-    """Every page that opens, as one of the cast, or nobody, sees it."""
-    browser, opened = browser_of(app, sign_in, request.param), []
+def walked(request: pytest.FixtureRequest) -> list[tuple[str, Any]]:
+    """Every page that opens, as one of the cast, or nobody, sees it. Walked once, because the tests only read."""
+    if request.param not in WALKS:
+        app, sign_in, places = map(request.getfixturevalue, ("app", "sign_in", "places"))
+        WALKS[request.param] = list(walk(app, browser_of(app, sign_in, request.param), places))
+    return WALKS[request.param]
+
+
+def walk(app: Flask, browser: FlaskClient, places: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for endpoint, path in pages(app, places):
         answer = browser.get(path, buffered=True)
         expected = {200, 302, 404, 409} if permission_of(app, endpoint) == Permission.PUBLIC else {200, 302, 403, 404}
         assert answer.status_code in expected, path
         if answer.mimetype == "text/html" and answer.status_code != 302 and endpoint not in PARTS:
-            opened.append((path, answer))
-    return opened
+            yield path, answer
 
 
 def test_every_page_is_whole(walked: list[tuple[str, Any]]) -> None:

@@ -18,7 +18,8 @@ from console.applications.actions import create_application, subscribe
 from console.applications.models import Application
 from console.db import db, now, unit_of_work
 from console.rest.models import IdempotentAnswer
-from tests.conftest import ORDERS, SERVER, Cast, World, at_once, counts, publish_another, subscribed, trail
+from tests.conftest import ORDERS, Cast, World, at_once, counts, publish_another, subscribed, trail
+from tests.homes import SERVER
 from tests.rest import ROOT, Rest, make_token
 
 V1 = "/apis/orders/versions/1.0.0"

@@ -20,7 +20,8 @@ from console.db import db, now, unit_of_work
 from console.logs import dropped, retention, upkeep
 from console.logs.segments import DAY_IDS, catalogue, table_named
 from console.logs.store import Store, id_at
-from tests.conftest import SERVER, SignIn, World, at_once, counts, trail
+from tests.conftest import SignIn, World, at_once, counts, trail
+from tests.homes import SERVER
 from tests.ingested import stored
 from tests.test_segments import DAY, check, logs, names, put, row
 

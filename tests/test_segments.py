@@ -19,7 +19,8 @@ from console.logs.question import Question
 from console.logs.segments import catalogue, place, table_named, tables
 from console.logs.store import COLUMNS, FIRST, Store, id_at, moment_of, record, record_table, segment
 from console.logs.writer import insert_rows
-from tests.conftest import SERVER, trail
+from tests.conftest import trail
+from tests.homes import SERVER
 from tests.test_logs import a_batch, a_record, push, stored
 
 DAY = timedelta(days=1)

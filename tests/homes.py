@@ -1,0 +1,124 @@
+"""Installations for tests: made once, then copied, because migrating takes a second and publishing 50 ms."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from jinja2 import FileSystemBytecodeCache
+from sqlalchemy import Engine, create_engine, text
+from werkzeug.routing import Rule
+
+from console import create_app
+from console.config import Config, load
+from console.credentials.signing import ensure_signing_keys
+from console.db import db, unit_of_work
+from console.install import check_keys, upgrade_databases
+from tests.clickhouse import CLICKHOUSE, logs_apart
+
+SERVER = os.environ.get("GATEWRIGHT_TEST_DATABASE_URL", "")
+RUN = uuid.uuid4().hex[:12]
+
+
+def compile_addresses_once() -> None:
+    """Compiling the builders of all rules takes 70 ms of each application, and thousands of tests make one."""
+    compile_builder, known = Rule._compile_builder, dict[Any, Any]()
+
+    def once(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, rule.endpoint, append_unknown, repr(rule.defaults), rule.subdomain, rule.websocket)
+        if key not in known:
+            known[key] = compile_builder(rule, append_unknown)
+        return known[key]
+
+    Rule._compile_builder = once  # type: ignore[method-assign,assignment]
+
+
+def on_server(*statements: str) -> None:
+    """Outside of any database of ours."""
+    url = load({"GATEWRIGHT_DATABASE_URL": f"{SERVER}/postgres"}).database_url
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    server.dispose()
+
+
+def databases(name: str) -> dict[str, str]:
+    return {"GATEWRIGHT_DATABASE_URL": f"{SERVER}/{name}", "GATEWRIGHT_LOGS_URL": f"{SERVER}/{name}"}
+
+
+def settings_at(home: Path) -> dict[str, str]:
+    return {"GATEWRIGHT_HOME": str(home), "GATEWRIGHT_LOG_LEVEL": "error"}
+
+
+def template(home: Path) -> str:
+    """The PostgreSQL database that belongs to a home which others are copied from."""
+    return f"gw_{RUN}_{home.name}"
+
+
+@contextmanager
+def kept(home: Path, like: Path | None = None) -> Iterator[Flask]:
+    """An installation to copy from, to be filled within the block; a copy of ``like`` to begin with."""
+    values = settings_at(home)
+    if like:
+        shutil.copytree(like, home)
+    if SERVER:
+        on_server(f"CREATE DATABASE {template(home)}" + (f" TEMPLATE {template(like)}" if like else ""))
+        values |= databases(template(home))
+    app = create_app(load(values))
+    yield app
+    with app.app_context():
+        db.session.remove()
+        if not SERVER:
+            with db.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.engine.dispose()
+    app.extensions["gatewright"].logs.dispose()
+
+
+def migrate(app: Flask) -> None:
+    upgrade_databases(app)
+    with app.app_context(), unit_of_work():
+        check_keys()
+        ensure_signing_keys()
+
+
+def forget(home: Path) -> None:
+    if SERVER:
+        on_server(f"DROP DATABASE {template(home)} WITH (FORCE)")
+
+
+@contextmanager
+def installed(home: Path, like: Path, settings: dict[str, str], clickhouse: Engine | None = None) -> Iterator[Config]:
+    """An installation of its own at ``home``, a copy of ``like``."""
+    shutil.copytree(like, home)
+    values = settings_at(home) | settings
+    with logs_apart(clickhouse) as logs:
+        if not SERVER:
+            yield load(values | logs)
+            return
+        name = f"gw_{uuid.uuid4().hex[:12]}"
+        on_server(f"CREATE DATABASE {name} TEMPLATE {template(like)}")
+        yield load(values | databases(name) | logs)
+        on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def running(config: Config, templates: Path) -> Iterator[Flask]:
+    """The application; compiled templates are kept in ``templates``, else each test compiles them."""
+    app = create_app(config)
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(templates))
+    app.testing = False  # errors are answered as users see them
+    if CLICKHOUSE:
+        app.extensions["gatewright"].logs.prepare()
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    app.extensions["gatewright"].logs.dispose()
