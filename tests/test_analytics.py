@@ -19,7 +19,8 @@ from console.accounts.models import Person
 from console.applications.models import Application
 from console.db import db, now, unit_of_work
 from console.logs import analytics, days, segments
-from console.logs.analytics import Answers, By, Only, Sums, last_hours
+from console.logs.analytics import Answers, By, Only, Sums
+from console.logs.days import last_hours
 from console.logs.rollups import PER_OCTAVE, bucket_of, middle_of, percentile
 from console.logs.store import hour
 from tests.clickhouse import CLICKHOUSE

@@ -13,7 +13,8 @@ from sqlalchemy import text
 from console.db import now
 from console.errors import Refused
 from console.logs import clickhouse, clickhouse_tables, search, segments, usage
-from console.logs.analytics import Answers, By, Only, last_hours
+from console.logs.analytics import Answers, By, Only
+from console.logs.days import last_hours
 from console.logs.question import Question
 from console.logs.store import SEQUENCE_BITS, Store, id_at, moment_of, record
 from console.logs.undescribed import undescribed

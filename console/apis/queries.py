@@ -108,7 +108,7 @@ def names(version_ids: set[int]) -> dict[int, ApiVersion]:
     return {version.id: version for version in db.session.scalars(query)}
 
 
-def version_choices(limit: int = 500) -> list[tuple[str, str]]:
+def version_choices(limit: int = 200) -> list[tuple[str, str]]:
     """``slug@version``, as log filters write it, and its name, for choosing one from a list."""
     query = select(Api.slug, Api.name, ApiVersion.version).join(ApiVersion.api)
     query = query.where(ApiVersion.state.not_in(UNPUBLISHED)).order_by(Api.slug, ApiVersion.id.desc()).limit(limit)

@@ -21,7 +21,7 @@ from ..gateway.queries import nodes
 from ..logs import search
 from ..logs.completeness import gaps
 from ..logs.question import Question
-from ..logs.traffic import Traffic, traffic
+from ..logs.traffic import Traffic, has_traffic
 from ..logs.upkeep import is_nearly_full, unarchived_because
 from ..web.filters import distance, plural
 from .notices import Notice, credential, ending_for, notice_of
@@ -37,7 +37,7 @@ class Step:
 
 def steps(person: Person, sums: dict[int, Traffic]) -> list[Step]:
     """From nothing to the first call, in order. ``sums``: of the time that the page shows."""
-    called = any(sums) or any(traffic(24 * 30))  # 0: no API has that path
+    called = any(sums) or has_traffic()  # 0: no API has that path
     looked_for = (
         select(Node.id).where(Node.seen_at.is_not(None)),
         select(ApiVersion.id),

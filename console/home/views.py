@@ -16,7 +16,7 @@ from ..db import db, now
 from ..errors import Denied
 from ..logs.histogram import histogram
 from ..logs.question import Question
-from ..logs.traffic import traffic_and_day
+from ..logs.traffic import seen
 from ..runtime import runtime
 from ..web.access import is_loopback, me, requires
 from ..web.htmx import render
@@ -37,17 +37,17 @@ def overview() -> Any:
     hours = RANGES.get(chosen, 24)
     until = now()
     since = until - timedelta(hours=hours)
-    sums, of_day = traffic_and_day(hours)
+    calls = seen(hours)
     context: dict[str, Any] = {
-        "steps": queries.steps(me(), sums) if me().may(P.MANAGE_APIS) else [],
-        "attention": queries.attention(me(), of_day),
-        "buckets": histogram(Question(), since, until),
+        "steps": queries.steps(me(), calls.by_version) if me().may(P.MANAGE_APIS) else [],
+        "attention": queries.attention(me(), calls.of_day),
+        "buckets": histogram(Question(), since, until, calls.hours if hours > 1 else None),
         "since": since,
         "until": until,
         "ranges": list(RANGES),
         "range": chosen if chosen in RANGES else "24h",
-        "total": queries.total(sums),
-        "busiest": queries.busiest(sums),
+        "total": queries.total(calls.by_version),
+        "busiest": queries.busiest(calls.by_version),
         "latest": latest() if me().may(P.READ_AUDIT) else [],
     }
     return render("home/overview.html", **context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -62,12 +62,6 @@ class Sums:
     @property
     def mean_us(self) -> float:
         return self.duration_us / self.requests if self.requests else 0.0
-
-
-def last_hours(hours: int, moment: datetime) -> Span:
-    """The hour that is open, and as many before it as make ``hours``."""
-    end = int(moment.timestamp()) // 3600 + 1
-    return Span(end - hours, end)
 
 
 class Answers:

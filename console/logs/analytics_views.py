@@ -21,6 +21,7 @@ from ..web.htmx import render
 from . import analytics
 from .analytics import Answers, By, Key, Only, Sums
 from .completeness import gaps
+from .days import last_hours
 
 blueprint = Blueprint("analytics", __name__)
 P = Permission
@@ -77,7 +78,7 @@ def ways(everything: bool) -> list[By]:
 @requires(P.READ_APPLICATIONS)
 def index() -> Response:
     asked = read()
-    only, span = asked.only, analytics.last_hours(RANGES[asked.range], now())
+    only, span = asked.only, last_hours(RANGES[asked.range], now())
     with runtime().logs.at_one_moment() as connection:
         current = Answers(connection, span, only)
         total, total_before = current.whole_and_before()

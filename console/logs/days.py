@@ -65,6 +65,12 @@ class Span:
         return range(-(-self.first // 24), self.end // 24)
 
 
+def last_hours(hours: int, moment: datetime) -> Span:
+    """The hour that is open, and as many before it as make ``hours``."""
+    end = int(moment.timestamp()) // 3600 + 1
+    return Span(end - hours, end)
+
+
 def open_again(connection: Connection, days: set[int], today: int) -> None:
     """Said by whoever adds to the hours of these days, in the same transaction."""
     past = [day for day in days if day < today]

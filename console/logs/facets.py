@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,8 +28,7 @@ from sqlalchemy import (
 )
 
 from ..runtime import runtime
-from .analytics import last_hours
-from .days import Span, closed_days, during
+from .days import Span, closed_days, during, last_hours
 from .histogram import summed_in, within
 from .phrases import whole
 from .question import Question
@@ -79,9 +78,21 @@ WAYS = (
 )
 
 
-def facets(question: Question, since: datetime, until: datetime, *, leave_out: Iterable[str] = ()) -> list[Facet]:
+Rows = list[tuple[Any, ...]]
+
+
+def facets(
+    question: Question,
+    since: datetime,
+    until: datetime,
+    *,
+    leave_out: Iterable[str] = (),
+    beside: Mapping[str, Select[Any] | None] | None = None,
+) -> tuple[list[Facet], dict[str, Rows]]:
+    """``beside``: what else is asked at once, each a text and a number; its rows come second."""
     asked = replace(question, since=since, until=until)
-    summed: dict[_Way, Select[Any]] = {}
+    others: dict[_Way | str, Select[Any]] = {name: query for name, query in (beside or {}).items() if query is not None}
+    summed: dict[_Way | str, Select[Any]] = {**others}
     sampled = defaultdict[Question, list[_Way]](list)
     with runtime().logs.reading() as connection:
         span = _span(connection, since, until)
@@ -95,10 +106,11 @@ def facets(question: Question, since: datetime, until: datetime, *, leave_out: I
                 summed[way] = _of_sums(widened, way, table, span, closed)
             else:
                 sampled[widened].append(way)
-        found = {way.name: _facet(way, rows) for way, rows in together(connection, summed).items()}
+        answers = together(connection, summed)
+        found = {way.name: _facet(way, rows) for way, rows in answers.items() if isinstance(way, _Way)}
         for widened, ways in sampled.items():
             found |= {one.name: one for one in _of_sample(connection, widened, ways)}
-    return [found[way.name] for way in WAYS if way.name in found]
+    return [found[way.name] for way in WAYS if way.name in found], {str(name): answers[name] for name in others}
 
 
 def _span(connection: Connection, since: datetime, until: datetime) -> Span:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, Table, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, String, Subquery, Table, cast, func, literal_column, select
 
 from ..runtime import runtime
 from .days import in_hours
@@ -17,6 +18,7 @@ from .segments import windows
 from .store import SEQUENCE_BITS, hour, id_at
 from .sums import caller, country_hour, node_hour, operation
 
+CLASSES = 16  # more than there are of status
 MOST_S = 0.7  # looking through records; then what is older is not counted, and said to be so
 Count = tuple[datetime, int, int]  # when, status class, how many
 
@@ -38,13 +40,12 @@ def histogram(
     question: Question, since: datetime, until: datetime, rows: Iterable[Count] | None = None
 ) -> list[Bucket]:
     """Requests by time and class. ``rows``: where all that there are were counted already."""
-    hours = (until - since) / timedelta(hours=1)
-    buckets = 60 if hours < 20 else min(48, round(hours))
+    buckets = _buckets(since, until)
     width = (until - since) / buckets
-    table = summed_in(question) if width >= timedelta(minutes=59) else None
     counted_from = since
-    if rows is None and table is not None:
-        rows = _of_sums(question, table, since, until)
+    if rows is None and (query := by_the_hour(question, since, until)) is not None:
+        with runtime().logs.reading() as connection:
+            rows = hours_of(connection.execute(query))
     elif rows is None:
         rows, counted_from = _of_records(question, since, until, width)
     counts = [[0, 0, 0] for _ in range(buckets)]
@@ -94,12 +95,25 @@ def within(question: Question, t: Table | Subquery) -> list[ColumnElement[bool]]
     return found
 
 
-def _of_sums(question: Question, table: Table, since: datetime, until: datetime) -> list[Count]:
-    query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests))
+def _buckets(since: datetime, until: datetime) -> int:
+    hours = (until - since) / timedelta(hours=1)
+    return 60 if hours < 20 else min(48, round(hours))
+
+
+def by_the_hour(question: Question, since: datetime, until: datetime) -> Select[Any] | None:
+    """For `together`: the sums of each hour and class, which `hours_of` reads. None where only the records can answer."""
+    table = summed_in(question)
+    if table is None or (until - since) / _buckets(since, until) < timedelta(minutes=59):
+        return None
+    key = cast(table.c.hour * CLASSES + table.c.status_class, String)
+    query: Select[Any, Any] = select(key, func.sum(table.c.requests)).group_by(table.c.hour, table.c.status_class)
     query = query.where(in_hours(table, int(since.timestamp()) // 3600, int(until.timestamp()) // 3600 + 1))
-    query = query.where(*within(question, table)).group_by(table.c.hour, table.c.status_class)
-    with runtime().logs.reading() as connection:
-        return [(datetime.fromtimestamp(h * 3600, since.tzinfo), c, int(n)) for h, c, n in connection.execute(query)]
+    return query.where(*within(question, table))
+
+
+def hours_of(rows: Iterable[Sequence[Any]]) -> list[Count]:
+    found = ((*divmod(int(key), CLASSES), int(count)) for key, count in rows)
+    return [(datetime.fromtimestamp(at * 3600, UTC), status_class, count) for at, status_class, count in found]
 
 
 def _of_records(question: Question, since: datetime, until: datetime, width: timedelta) -> tuple[list[Count], datetime]:

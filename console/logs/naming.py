@@ -11,6 +11,7 @@ from ..apis.queries import names, version_by_name
 from ..applications.queries import by_client_ids, plans_of_clients
 from ..gateway.queries import node_names
 from . import explain
+from .called import look_up
 from .facets import Facet
 from .filters import Asked
 from .store import COLUMNS, moment_of
@@ -53,11 +54,11 @@ class Names:
     def __init__(self, rows: Iterable[Any], found: Iterable[Facet] = ()) -> None:
         self.rows = list(rows)
         keys = {facet.name: {key for key, _ in facet.counts} for facet in found}
-        self.versions = names({r.version_id for r in self.rows} | keys.get("api", set()))
-        self.applications = by_client_ids(
-            {r.client_id for r in self.rows if r.client_id} | keys.get("application", set())
+        called = look_up(
+            {r.version_id for r in self.rows} | keys.get("api", set()),
+            {r.client_id for r in self.rows if r.client_id} | keys.get("application", set()),
         )
-        self.nodes = node_names()
+        self.versions, self.applications, self.nodes = called.versions, called.applications, called.nodes
 
     def of_rows(self) -> list[dict[str, Any]]:
         return [
@@ -116,7 +117,7 @@ class Names:
             return (f"{key}xx",) * 2 if 1 <= key <= 5 else ("", "")
         if name == "api":
             version = self.versions.get(key)
-            return (f"{version.api.slug}@{version.version}", version.name) if version else ("", "")
+            return (version.label, version.name) if version else ("", "")
         if name == "application":
             return key, self.applications[key].name if key in self.applications else key
         if name == "node":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import case, func, select, union_all
+from sqlalchemy import Connection, Select, func, literal, select, union_all
 
 from ..db import now
 from ..runtime import runtime
+from .days import Span, closed_days, during, last_hours
 from .store import hour
-
-SUMS = (func.sum(hour.c.requests), func.sum(hour.c.duration_us))
+from .sums import daily as daily_of
+from .sums import node_hour
+from .together import together
 
 
 @dataclass(frozen=True)
@@ -35,31 +39,56 @@ class Traffic:
 
 
 def traffic(hours: int, version_ids: set[int] | None = None) -> dict[int, Traffic]:
-    """By version, over the last ``hours`` whole hours and the open one; from the hourly sums."""
-    by = (hour.c.version_id, hour.c.status_class)
-    query = select(*by, *SUMS).where(hour.c.hour >= _first(hours)).group_by(*by)
-    if version_ids is not None:
-        query = query.where(hour.c.version_id.in_(version_ids))
-    found: dict[int, Traffic] = {}
+    """By version, over the last ``hours`` whole hours and the open one; from the sums of days that are over, and of hours."""
     with runtime().logs.reading() as connection:
-        for version_id, status_class, requests, spent in connection.execute(query):
-            _add(found, version_id, status_class, requests, spent)
+        return _summed(connection.execute(_by_version(connection, hours, version_ids)))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The traffic of the last hours: by version, by version in the last 24 of them, and the sums of each hour."""
+
+    by_version: dict[int, Traffic]
+    of_day: dict[int, Traffic]
+    hours: list[tuple[datetime, int, int]]  # when, status class, how many
+
+
+def seen(hours: int) -> Seen:
+    """In one question, or two where days that are over can answer."""
+    span = last_hours(hours, now())
+    by = (node_hour.c.hour, node_hour.c.status_class)
+    every = select(*by, func.sum(node_hour.c.requests), literal(0)).group_by(*by)
+    with runtime().logs.reading() as connection:
+        asked = {"versions": _by_version(connection, hours)}
+        asked["hours"] = every.where(node_hour.c.hour >= span.first, node_hour.c.hour < span.end)
+        if hours != 24:
+            asked["day"] = _by_version(connection, 24)
+        found = together(connection, asked)
+    by_version = _summed(found["versions"])
+    at_each = [(datetime.fromtimestamp(at * 3600, UTC), one, int(count)) for at, one, count, _ in found["hours"]]
+    return Seen(by_version, _summed(found["day"]) if hours != 24 else by_version, at_each)
+
+
+def _by_version(connection: Connection, hours: int, version_ids: set[int] | None = None) -> Select[Any]:
+    span = last_hours(hours, now())
+    closed = closed_days(connection, span) if hours > 2 * 24 else []  # else they hardly help
+    t = during(hour, span, closed, {"version_id"})
+    by = (t.c.version_id, t.c.status_class)
+    query = select(*by, func.sum(t.c.requests), func.sum(t.c.duration_us)).group_by(*by)
+    return query if version_ids is None else query.where(t.c.version_id.in_(version_ids))
+
+
+def _summed(rows: Iterable[Sequence[Any]]) -> dict[int, Traffic]:
+    found: dict[int, Traffic] = {}
+    for row in rows:
+        _add(found, *row)
     return found
 
 
-def traffic_and_day(hours: int) -> tuple[dict[int, Traffic], dict[int, Traffic]]:
-    """`traffic` over ``hours`` and over 24 hours, in one question."""
-    since, of_day = _first(hours), _first(24)
-    is_of_day = case((hour.c.hour >= of_day, 1), else_=0).label("is_of_day")
-    is_asked = case((hour.c.hour >= since, 1), else_=0).label("is_asked")
-    by = (is_asked, is_of_day, hour.c.version_id, hour.c.status_class)
-    query = select(*by, *SUMS).where(hour.c.hour >= min(since, of_day)).group_by(*by)
-    asked, day = dict[int, Traffic](), dict[int, Traffic]()
+def has_traffic() -> bool:
+    """Whether any API was ever called, as far back as hours are kept."""
     with runtime().logs.reading() as connection:
-        for in_asked, in_day, *sums in connection.execute(query):
-            for found in [asked] * in_asked + [day] * in_day:
-                _add(found, *sums)
-    return asked, day
+        return connection.scalar(select(hour.c.version_id).where(hour.c.version_id > 0).limit(1)) is not None
 
 
 def _first(hours: int) -> int:
@@ -87,22 +116,30 @@ def health(hours: int, version_ids: set[int]) -> dict[int, list[Traffic]]:
 
 def month_and_day(version_ids: set[int]) -> tuple[dict[int, Traffic], dict[int, list[Traffic]]]:
     """`traffic` over 30 days and `health` over 24 hours, in one question: for lists of versions."""
-    this = int(now().timestamp()) // 3600
-    first = this - 24 + 1
     month, strips = dict[int, Traffic](), {version_id: [Traffic()] * 24 for version_id in version_ids}
     if not version_ids:
         return month, strips
-    chosen, by = hour.c.version_id.in_(version_ids), (hour.c.version_id, hour.c.status_class)
-    whole: Any = select((func.min(hour.c.hour) * 0).label("since"), *by, *SUMS).group_by(*by)
-    hours: Any = select(hour.c.hour.label("since"), *by, hour.c.requests, hour.c.duration_us).where(
-        hour.c.hour >= first
-    )
-    query = union_all(whole.where(chosen, hour.c.hour > this - 30 * 24), hours.where(chosen))
+    span, first = last_hours(30 * 24, now()), _first(24)
     with runtime().logs.reading() as connection:
-        for since, version_id, status_class, requests, spent in connection.execute(query):
-            if not since:
-                month[version_id] = month.get(version_id, Traffic()).plus(status_class, int(requests), int(spent))
-            elif first <= since < first + 24:
-                strip, at = strips[version_id], since - first
-                strip[at] = strip[at].plus(status_class, int(requests), int(spent))
+        closed = set(closed_days(connection, span))
+        for at, version_id, *sums in connection.execute(_days_and_hours(version_ids, span, closed, first)):
+            if at < 0 or at // 24 not in closed:
+                _add(month, version_id, *sums)
+            if at >= first and at < span.end:
+                strip = strips[version_id]
+                strip[at - first] = strip[at - first].plus(*map(int, sums))
     return month, strips
+
+
+def _days_and_hours(version_ids: set[int], span: Span, closed: set[int], first: int) -> Any:
+    """The sums of closed days, as if of the hour -1, and of each hour from ``first`` on, and of days that are not closed."""
+    daily = daily_of(hour, {"version_id"})
+    of_day = (daily.c.version_id, daily.c.status_class)
+    sums = (func.sum(daily.c.requests), func.sum(daily.c.duration_us))
+    days = select(literal(-1).label("hour"), *of_day, *sums).group_by(*of_day)
+    days = days.where(daily.c.day.in_(closed), daily.c.version_id.in_(version_ids))
+    wanted = [at for at in range(span.first, span.end) if at >= first or at // 24 not in closed]
+    # few hours one by one, so the key finds these versions in each and passes over all others
+    of_hours = hour.c.hour.in_(wanted) if len(wanted) <= 72 else hour.c.hour >= span.first
+    hours = select(hour.c.hour, hour.c.version_id, hour.c.status_class, hour.c.requests, hour.c.duration_us)
+    return union_all(days, hours.where(of_hours, hour.c.version_id.in_(version_ids)))

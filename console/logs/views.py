@@ -12,8 +12,9 @@ from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
 from ..apis.models import ApiVersion
+from ..apis.queries import names
 from ..applications.models import Application
-from ..applications.queries import find_application
+from ..applications.queries import by_client_ids, find_application
 from ..errors import NotFound
 from ..runtime import runtime
 from ..web.access import me, requires
@@ -26,7 +27,7 @@ from .call_bodies import Body
 from .completeness import gaps
 from .facets import facets
 from .filters import FILTERS, Asked
-from .histogram import histogram
+from .histogram import by_the_hour, histogram, hours_of
 from .naming import Names, named_rows
 from .question import Question
 from .reading import note_reading
@@ -78,17 +79,20 @@ def _answer(only: Application | None) -> Response:
 def _around(question: Question, asked: Asked, only: Application | None, found: Found, is_first: bool) -> dict[str, Any]:
     """The histogram, what the filters offer, and the searches that are kept."""
     since, until = map(local, asked.span)
-    offered = facets(question, since, until, leave_out=_without(only, asked))
+    counted = _counted(found, since) if is_first else None
+    hourly = None if counted is not None else by_the_hour(question, since, until)
+    beside = {"hours": hourly, "rejected": None if only else letters.since(86400)}
+    offered, more = facets(question, since, until, leave_out=_without(only, asked), beside=beside)
     called = Names(found.rows, offered)
     return {
         "rows": called.of_rows(),
         "facets": called.of_facets(offered, asked),
-        "buckets": histogram(question, since, until, _counted(found, since) if is_first else None),
+        "buckets": histogram(question, since, until, hours_of(more["hours"]) if "hours" in more else counted),
         "gaps": [] if only else gaps(since, until, question.node_ids),
         "node_names": called.nodes,
         "since": since,
         "until": until,
-        "rejected": 0 if only else letters.count_since(runtime().logs, 86400),
+        "rejected": sum(count for _, count in more.get("rejected", [])),
         "saved": [] if only else queries.saved_searches(me()),
         "ranges": list(filters.RANGES),
     }
@@ -137,18 +141,19 @@ def _record_page(record_id: int, only: Application | None) -> tuple[Response, Ap
     if found is None:
         raise NotFound("There is no such record; it may be older than logs are kept.")
     row = named_rows([found])[0]
+    version = names({found.version_id}).get(found.version_id)
     here = url_for("logs.of_application", application_id=only.id) if only else url_for("logs.index")
     page = render(
         "logs/show.html",
         part="logs/_detail.html",
         row=row,
-        story=explain.explain(found, row["version"]),
+        story=explain.explain(found, version),
         only=only,
         here=here,
         related=_related(found, here),
         bodies=_bodies(record_id) if me().may(P.READ_LOGS) or (only and only.team_id in me().team_ids) else [],
     )
-    return page, row["application"] or row["version"]
+    return page, by_client_ids({found.client_id}).get(found.client_id) or version
 
 
 def _bodies(record_id: int) -> list[tuple[str, Body]]:

@@ -10,6 +10,7 @@ from wtforms import TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from ..accounts.models import Permission
+from ..apis.queries import names
 from ..tokens.compact import LONGEST
 from ..web.access import me, requires
 from ..web.forms import Form
@@ -48,9 +49,9 @@ def look() -> Response:
 
 
 def _context(found: Answer) -> dict[str, Any]:
-    rows = named_rows(found.rows)
+    rows, versions = named_rows(found.rows), names({r.version_id for r in found.rows})
     for row in rows:
-        row["story"] = explain.explain(row["r"], row["version"])
+        row["story"] = explain.explain(row["r"], versions.get(row["r"].version_id))
         row["url"] = _url(row)
     return {"found": found, "rows": rows}
 

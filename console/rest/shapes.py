@@ -205,7 +205,7 @@ def of_record(named: Said) -> Said:
     row, version, application = named["r"], named["version"], named["application"]
     said = {name: getattr(row, name) for name in LOGGED} | {"id": str(row.id), "at": time(named["at"])}
     return said | {
-        "api": f"{version.api.slug}@{version.version}" if version else "",
+        "api": version.label if version else "",
         "application": application.name if application else "",
         "node": named["node"],
         "backend_us": row.backend_us if row.backend_us >= 0 else None,

@@ -94,9 +94,10 @@ def filled(env: dict[str, str], size: many.Size, report: Report) -> Iterator[Fla
     from console import create_app
     from console.catalog.indexing import index_all
     from console.config import load
-    from console.db import db
+    from console.db import db, now
     from console.demo import fill
     from console.install import upgrade_databases
+    from console.logs.days import close_days
 
     app = create_app(load(env))
     upgrade_databases(app)
@@ -110,6 +111,8 @@ def filled(env: dict[str, str], size: many.Size, report: Report) -> Iterator[Fla
         index_all()
         report.notes.append(f"indexed in {time.perf_counter() - began:.0f} s")
         _settle(db)
+    while close_days(app.extensions["gatewright"].logs, now()):
+        pass
     yield app
     with app.app_context():
         db.engine.dispose()
