@@ -241,7 +241,7 @@ class TestAges:
         logs.prepare()
         add(logs, *calls(now(), 1))
         logs.prepare()
-        assert usage.counted_since() is None
+        assert usage.callers(0).counted_since is None
 
     def test_one_that_had_calls_before_says_since_when(self, logs: Store) -> None:
         add(logs, *calls(now() - 3 * DAY, 1))
@@ -251,6 +251,6 @@ class TestAges:
                 connection.execute(text(f"DROP {kind} {table.name}"))
         for _ in "12":
             logs.prepare()
-            assert usage.counted_since() == now().date()
+            assert usage.callers(0).counted_since == now().date()
         add(logs, *calls(now(), 1, "app-1"))
         assert usage.clients_of(1) == ["app-1"]

@@ -76,7 +76,7 @@ def _page(version: ApiVersion) -> Response:
         callers=callers,
         left=[_caller(one, known) for one in callers.biggest],
         last_at=callers.last_at or usage.last_call(version.id, not_within=days),
-        since=_since(days),
+        since=_since(callers.counted_since, days),
         rows=rows,
         more=more,
         reality=compared,
@@ -108,9 +108,8 @@ def _compared(version: ApiVersion, days: int) -> Reality:
     return reality(version.document, version.id, days, prefix=version.gateway_path or "")
 
 
-def _since(days: int) -> date | None:
+def _since(since: date | None, days: int) -> date | None:
     """The day on which counting began, where it lies within the days that are shown."""
-    since = usage.counted_since()
     return since if since and since >= usage.first_day(days) else None
 
 

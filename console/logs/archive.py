@@ -24,7 +24,7 @@ from sqlalchemy import BigInteger, Column, Integer, String, Table, select
 from ..config import Config
 from ..db import now, release
 from .formats import READERS, SUFFIXES, WRITERS, Row, fresh
-from .naming import Called
+from .naming import NamesOfMany
 from .retention import LOOK_S, Due
 from .segments import records_in
 from .store import Store, metadata
@@ -68,7 +68,7 @@ class Archive:
 
     def _write(self, begun: Path, rows: Iterator[Any]) -> int:
         written = 0
-        called = Called()
+        called = NamesOfMany()
         with begun.open("xb") as file, contextlib.closing(WRITERS[self.form](file)) as out:
             while page := list(islice(rows, PAGE)):
                 called.learn(page)

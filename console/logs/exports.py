@@ -19,7 +19,7 @@ from ..db import db, will_write
 from ..web.access import me, requires
 from . import filters, search
 from .formats import NAMES
-from .naming import Called
+from .naming import NamesOfMany
 from .question import Question
 
 blueprint = Blueprint("exports", __name__)
@@ -41,7 +41,7 @@ def export() -> Response:
 
 
 def _records(question: Question) -> Iterator[dict[str, Any]]:
-    called = Called()
+    called = NamesOfMany()
     for r in search.export(question):
         called.learn([r])
         yield called.of(r) | {"id": str(r.id)}  # 63 bits do not fit JavaScript

@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..apis.queries import names, version_by_name
-from ..applications.queries import by_client_ids, plans_of_clients
-from ..gateway.queries import node_names
+from ..apis.queries import version_by_name
+from ..applications.queries import plans_of_clients
 from . import explain
 from .called import look_up
 from .facets import Facet
@@ -134,11 +133,11 @@ def named_rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
 MOST_REMEMBERED = 10_000
 
 
-class Called:
+class NamesOfMany:
     """What keys of records are called, for files of many pages: nothing of the session is held between them."""
 
     def __init__(self) -> None:
-        self.nodes = node_names()
+        self.nodes: dict[int, str] = {}
         self.versions: dict[int, str] = {}
         self.applications: dict[str, str] = {}
 
@@ -148,9 +147,12 @@ class Called:
             self.applications = {}
         version_ids = {r.version_id for r in rows} - self.versions.keys()
         client_ids = {r.client_id for r in rows} - self.applications.keys()
-        self.versions |= dict.fromkeys(version_ids, "") | {k: v.name for k, v in names(version_ids).items()}
-        known = by_client_ids(client_ids - {""})
-        self.applications |= dict.fromkeys(client_ids, "") | {k: a.name for k, a in known.items()}
+        if not (version_ids or client_ids):
+            return
+        called = look_up(version_ids, client_ids - {""})
+        self.nodes = called.nodes
+        self.versions |= dict.fromkeys(version_ids, "") | {k: v.name for k, v in called.versions.items()}
+        self.applications |= dict.fromkeys(client_ids, "") | {k: a.name for k, a in called.applications.items()}
 
     def of(self, r: Any) -> dict[str, Any]:
         return {

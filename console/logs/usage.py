@@ -2,7 +2,7 @@
 
 Days are whole ones of UTC, today among them. An operation is its method in upper case and the template of its path; both
 are empty for calls that the document of their time did not describe. A client without a name is a call without an
-application. Sums are as old as `counted_since` says; what was called before is not in them.
+application. Sums are as old as `Callers.counted_since` says; what was called before is not in them.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Callers:
     applications: int = 0
     requests: int = 0
     last_at: datetime | None = None
+    counted_since: date | None = None  # in an installation that had calls before it, in part; None: nothing is missing
 
     @property
     def rest(self) -> int:
@@ -64,13 +65,6 @@ class CallsOfDay(NamedTuple):
     requests: int
 
 
-def counted_since() -> date | None:
-    """The day on which these sums began in an installation that had calls before it, in part; None: nothing is missing."""
-    with runtime().logs.reading() as connection:
-        day = connection.scalar(select(func.max(usage_begun.c.day)).where(usage_begun.c.day > 0))
-        return _date(day) if day else None  # ClickHouse says 0 where there is none
-
-
 def callers(version_id: int, operations: Iterable[Operation] | None = None, days: int = 30) -> Callers:
     """Of any of these operations; None: of all, also of what is not described."""
     t, within = usage, _within(usage, version_id, days)
@@ -82,13 +76,19 @@ def callers(version_id: int, operations: Iterable[Operation] | None = None, days
     count = func.count(distinct(t.c.client_id))
     whole = select(requests, last, count.label("clients"), _applications(t).label("known")).where(*within)
     query = query.order_by(requests.desc(), t.c.client_id).limit(MOST_CALLERS)
+    # together: as many columns of the same types
+    nobody, began = literal("").label("everybody"), func.coalesce(func.max(usage_begun.c.day), 0).label("day")
+    asked = {
+        "biggest": query,
+        "whole": select(nobody, *whole.subquery().c),
+        "began": select(nobody, began, literal(0).label("n2"), *none).where(usage_begun.c.day > 0),
+    }
     with runtime().logs.reading() as connection:
-        rows = together(
-            connection, {"biggest": query, "whole": select(literal("").label("everybody"), *whole.subquery().c)}
-        )
+        rows = together(connection, asked)
     biggest = [Caller(client_id, int(n), moment(at)) for client_id, n, at, _, _ in rows["biggest"]]
-    ((_, all_requests, last_at, count, applications),) = rows["whole"]
-    return Callers(biggest, int(count), int(applications), int(all_requests or 0), moment(last_at) if last_at else None)
+    ((_, all_requests, last_at, count, applications),), ((_, day, *_),) = rows["whole"], rows["began"]
+    newest, since = moment(last_at) if last_at else None, _date(day) if day else None
+    return Callers(biggest, int(count), int(applications), int(all_requests or 0), newest, since)
 
 
 def clients_of(version_id: int, days: int = 30) -> list[str]:

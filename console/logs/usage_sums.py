@@ -1,7 +1,7 @@
 """Who calls what, by the day: `usage`, `answer` and `undescribed` of `sums`, from the records of one transaction.
 
 They are not filled from records that were there before them: those hold at most what retention left of them, and late
-ones among them would count twice. So who asks is told since when they are kept (`usage.counted_since`).
+ones among them would count twice. So who asks is told since when they are kept (`usage.Callers.counted_since`).
 """
 
 from __future__ import annotations
