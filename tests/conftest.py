@@ -30,7 +30,7 @@ from console.config import Config
 from console.db import Base, db, unit_of_work
 from console.gateway.actions import enrol_node
 from tests.clickhouse import clickhouse as clickhouse  # a fixture
-from tests.homes import compile_addresses_once, forget, installed, kept, migrate, running
+from tests.homes import compile_addresses_once, forget, installed, kept, load_templates_once, migrate, running
 
 PASSWORD = "correct horse battery"
 ORDERS = (Path(__file__).parent.parent / "console" / "sample" / "openapi.yaml").read_text()
@@ -55,6 +55,7 @@ def password_hash() -> str:
 
 
 compile_addresses_once()
+load_templates_once()
 
 
 @pytest.fixture(scope="session")
@@ -119,8 +120,8 @@ def config(tmp_path: Path, begun: Begun, settings: dict[str, str], clickhouse: E
 
 
 @pytest.fixture
-def app(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    with running(config, tmp_path_factory.getbasetemp()) as app:
+def app(config: Config) -> Iterator[Flask]:
+    with running(config) as app:
         yield app
 
 
@@ -130,7 +131,7 @@ def module_app(
 ) -> Iterator[Flask]:
     """One installation for all tests of a module, where each of hundreds would pay for one of its own."""
     home = tmp_path_factory.mktemp("module") / "home"
-    with installed(home, empty_home, {}, clickhouse) as config, running(config, tmp_path_factory.getbasetemp()) as app:
+    with installed(home, empty_home, {}, clickhouse) as config, running(config) as app:
         yield app
 
 

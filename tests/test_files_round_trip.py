@@ -38,7 +38,7 @@ def elsewhere(
     """Another installation with the same people, and without anything else."""
     with (
         installed(tmp_path / "elsewhere", empty_home, {}, clickhouse) as config,
-        running(config, tmp_path_factory.getbasetemp()) as other,
+        running(config) as other,
     ):
         make_cast(other, password_hash)
         yield other

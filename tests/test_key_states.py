@@ -132,7 +132,7 @@ def test_a_worker_that_has_not_noticed_yet_reads_what_another_made(
     config: Config, app: Flask, cast: Cast, world: World, tmp_path: Path
 ) -> None:
     """It may remember for a quarter of a second which keys there are; a token with a new one makes it look again."""
-    with running(config, tmp_path) as other:
+    with running(config) as other:
         with other.app_context(), unit_of_work():
             shared = publish_another(db.session.get_one(Person, cast.alice), 2, ["signed"], signing_alg="HS256")
         elsewhere = {"version_id": shared.id, "signing_alg": "HS256"}

@@ -85,8 +85,8 @@ def _report(speeds: dict[str, list[Speed]], console: Console, errors: Path) -> R
     report.notes.append(
         f"{len(console.sent):,} rows sent, each is there exactly once; told to wait {console.waits} times, cut off {console.cuts} times"
     )
-    if said := errors.read_text():
-        raise AssertionError(f"the console complained: {said[:2000]}")
+    if said := [line for line in errors.read_text().splitlines() if line.startswith(("{", "Traceback"))]:  # no mail
+        raise AssertionError(f"the console complained: {said[:5]}")
     return report
 
 
