@@ -15,8 +15,9 @@ ON_CLICKHOUSE = tests/test_clickhouse.py tests/test_clickhouse_tables.py tests/t
 run: $(VENV)/.run
 	@exec $(BIN)/gatewright up
 
+# three workers even on two cores, because tests wait for the programs that they start
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$(MARKS)"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "$(MARKS)"
 
 test-clickhouse: $(VENV)/.clickhouse
 	GATEWRIGHT_TEST_LOGS_URL='clickhousedb:///?interface=chdb' $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ON_CLICKHOUSE)
