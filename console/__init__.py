@@ -50,6 +50,7 @@ def create_app(config: Config | None = None) -> Flask:
         MAX_FORM_MEMORY_SIZE=12 * 1024 * 1024,
         SECRET_KEY=None,  # nothing is signed: sessions are random numbers kept on the server
     )
+    app.jinja_environment = pages.Templates
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     store = Store(config.logs_url)

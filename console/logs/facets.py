@@ -36,7 +36,7 @@ from .segments import catalogue, windows
 from .store import moment_of
 from .together import together
 
-LOOKED_AT = 20_000
+LOOKED_AT = 5_000
 PATIENCE_S = 0.12
 MOST = 30
 Key = Any
@@ -146,7 +146,7 @@ def _facet(way: _Way, rows: Iterable[tuple[Any, ...]], sampled: int = 0) -> Face
 def _of_sample(connection: Connection, question: Question, ways: list[_Way]) -> Iterator[Facet]:
     """Of the newest records, as far as a moment's time goes.
 
-    Counted where they are: of twenty thousand that come to Python, each would wait anew for the threads that take records in.
+    Counted where they are: of thousands that come to Python, each would wait anew for the threads that take records in.
     """
     counts = {way.name: Counter[str]() for way in ways}
     looked_at, deadline = 0, time.monotonic() + PATIENCE_S

@@ -39,24 +39,26 @@ def bars(
 
     ``link``: the address of their records; then each bar leads to those of its time.
     """
-    steps = [
-        _of_step(link, b.start, (buckets[i + 1].start if i + 1 < len(buckets) else until))
-        for i, b in enumerate(buckets)
-    ]
+    ends = [*(b.start for b in buckets[1:]), until]
+    steps = _of_steps(link, [(b.start, end) for b, end in zip(buckets, ends, strict=True)]) if buckets else []
     desk, phone = (
         _bars(buckets, since, until, size, height, cls, steps) for size, cls in ((width, "desk"), (330, "phone"))
     )
     return desk + phone
 
 
-def _of_step(link: str, start: datetime, end: datetime) -> str:
-    """The address with the times of one step in place of its range."""
+def _of_steps(link: str, steps: list[tuple[datetime, datetime]]) -> list[str]:
+    """The address with the times of each step in place of its range."""
     if not link:
-        return ""
+        return [""] * len(steps)
     path, _, said = link.partition("?")
     kept = [(name, value) for name, value in parse_qsl(said) if name not in ("range", "since", "until", "before")]
-    times = [(name, f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}") for name, at in (("since", start), ("until", end))]
-    return f"{path}?{urlencode(kept + times)}"
+    before = f"{path}?{urlencode(kept)}{'&' if kept else ''}"
+    return [f"{before}since={_address_of(start)}&until={_address_of(end)}" for start, end in steps]
+
+
+def _address_of(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19].replace(":", "%3A") + "Z"
 
 
 def _bars(

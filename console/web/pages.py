@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, request, url_for
+from flask.templating import Environment
 from flask_login import current_user
 
 from .. import __version__
@@ -47,6 +49,12 @@ NAVIGATION = (
     Entry("Settings", "settings", "home.settings", P.READ_SETTINGS, "Control"),
 )
 ORDER = ("", "Traffic", "People", "Tokens", "Control")
+
+
+class Templates(Environment):
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """No template has globals of its own, and a chain of two is slow to copy, for each that is included."""
+        return super().make_globals(d) if d else self.globals
 
 
 def install(app: Flask) -> None:
