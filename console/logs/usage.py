@@ -87,7 +87,7 @@ def callers(version_id: int, operations: Iterable[Operation] | None = None, days
         rows = together(connection, asked)
     biggest = [Caller(client_id, int(n), moment(at)) for client_id, n, at, _, _ in rows["biggest"]]
     ((_, all_requests, last_at, count, applications),), ((_, day, *_),) = rows["whole"], rows["began"]
-    newest, since = moment(last_at) if last_at else None, _date(day) if day else None
+    newest, since = moment(last_at) if last_at else None, _date(int(day)) if day else None
     return Callers(biggest, int(count), int(applications), int(all_requests or 0), newest, since)
 
 
