@@ -54,7 +54,10 @@ KINDS = {  # who is told; the worst first
 
 @dataclass(frozen=True)
 class Waiting:
-    """``name``, ``number`` and ``slug`` of the API version that it is about, or the ``name`` of what else it is about."""
+    """``name``, ``number`` and ``slug`` of the API version that it is about, or the ``name`` of what else it is about.
+
+    Of a credential ``said`` is its own name and ``number`` its hint; who asks for access is the application in ``said``.
+    """
 
     kind: str
     id: int

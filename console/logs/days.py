@@ -6,9 +6,10 @@ time days are closed. So the answer is the same at any moment, however late reco
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sqlalchemy import (
     ColumnElement,
@@ -154,15 +155,21 @@ def in_hours(table: Table, first: int, end: int) -> ColumnElement[bool]:
     return table.c.hour.in_(range(first, end)) if table is caller else and_(table.c.hour >= first, table.c.hour < end)
 
 
-def during(table: Table, span: Span, closed: list[int], by: Container[str]) -> Subquery:
+def during(table: Table, span: Span, closed: list[int], by: Iterable[str]) -> Subquery:
     """The sums of that time without their hour, at least by the keys in ``by``; of closed days one row for each key."""
+    return _during(table, span, tuple(closed), frozenset(by))
+
+
+@lru_cache(maxsize=256)
+def _during(table: Table, span: Span, closed: tuple[int, ...], by: frozenset[str]) -> Subquery:
+    """Remembered, because pages ask of the same hours again and again, and it takes as long to write as to answer."""
     daily = daily_of(table, by)
     of_days = select(*keys(daily), *values(daily)).where(daily.c.day.in_(closed))
     columns = [table.c[c.name] for c in (*keys(daily), *values(daily))]
     return union_all(of_days, select(*columns).where(_left(table, span, closed))).subquery()
 
 
-def _left(table: Table, span: Span, closed: list[int]) -> ColumnElement[bool]:
+def _left(table: Table, span: Span, closed: tuple[int, ...]) -> ColumnElement[bool]:
     """The hours that no closed day answers for, as ranges that the key can look up."""
     left, at = [], span.first
     for day in [*closed, span.end // 24 + 1]:
