@@ -64,7 +64,10 @@ ENGINES: dict[str, Engine] = {}
 
 def share_statements(which: str, engine: Engine) -> None:
     """SQL that another test's engine has compiled is not compiled again, which took a third of the suite's time."""
-    first = ENGINES.setdefault(f"{which} {engine.dialect.name}", engine)
+    kind = f"{which} {engine.dialect.name}"
+    if kind not in ENGINES:
+        engine.connect().close()  # whereby its dialect learns of the server
+    first = ENGINES.setdefault(kind, engine)
     engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
 
 
