@@ -161,9 +161,9 @@ def test_closed_days_say_the_same_and_late_records_are_counted(
     assert closed >= 2
     assert everything(app) == before
     with answers(app, 240) as asked:
-        assert len(asked.closed) == closed
+        assert len(asked.about.closed) == closed
     with logs.writing() as connection:  # that is where the answers come from: without the hours they are the same
-        for day in asked.closed:
+        for day in asked.about.closed:
             connection.execute(hour.delete().where(hour.c.hour >= day * 24, hour.c.hour < day * 24 + 24))
     assert everything(app) == before
 
@@ -177,10 +177,10 @@ def test_a_late_record_opens_its_day_again(app: Flask, node: str, traffic: list[
     push(app, node, a_batch(a_record(time.time_ns() - 30 * HOUR_NS)))
     assert everything(app)[0].requests == requests + 1
     with answers(app, 240) as asked:
-        opened = len(asked.closed)
+        opened = len(asked.about.closed)
     assert days.close_days(logs, now()) == 1
     with answers(app, 240) as asked:
-        assert len(asked.closed) == opened + 1
+        assert len(asked.about.closed) == opened + 1
     assert everything(app)[0].requests == requests + 1
 
 

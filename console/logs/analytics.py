@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, Subquery, Table, case, func, literal, select, union_all
@@ -64,20 +65,71 @@ class Sums:
         return self.duration_us / self.requests if self.requests else 0.0
 
 
+@dataclass(frozen=True)
+class About:
+    """A time, and what of it is asked. ``closed``: its days that need no hours."""
+
+    span: Span
+    only: Only
+    closed: tuple[int, ...]
+
+    def during(self, table: Table, names: tuple[str, ...] = ()) -> Subquery:
+        """``names``: the keys that are asked for."""
+        by = {*names, "version_id"} if self.only.version_ids is not None else names
+        return during(table, self.span, self.closed, by)
+
+    def within(self, t: Subquery | Table) -> list[Any]:
+        wanted = []
+        if self.only.version_ids is not None and "version_id" in t.c:
+            wanted.append(t.c.version_id.in_(self.only.version_ids))
+        if self.only.client_ids is not None and "client_id" in t.c:
+            wanted.append(t.c.client_id.in_(self.only.client_ids))
+        return wanted
+
+
+@lru_cache(
+    maxsize=256
+)  # within an hour a page asks the same again and again, and it takes as long to write as to answer
+def _sums(about: About, by: By) -> Select[Any]:
+    counted, names = _counted(by, about.only)
+    t = about.during(counted, names)
+    keys = [t.c[name] for name in names]
+    requests = func.sum(t.c.requests)
+    of_class = [func.sum(case((t.c.status_class == one, t.c.requests), else_=0)) for one in (4, 5)]
+    others = [func.sum(t.c[name]) if name in t.c else literal(0) for name in ("bytes", "duration_us")]
+    query = select(*keys, *_named(requests, *of_class, *others)).where(*about.within(t)).group_by(*keys)
+    return query.order_by(requests.desc()).limit(MOST)
+
+
+@lru_cache(maxsize=64)
+def _whole(about: About) -> Select[Any]:
+    """By class, with `NO_BUCKET`; and by how long they took, where that is known."""
+    t, none = about.during(_counted(By.API, about.only)[0]), literal(0)
+    sums = [func.sum(t.c[name]) if name in t.c else none for name in ("requests", "bytes", "duration_us")]
+    columns = _named(literal(NO_BUCKET), t.c.status_class, *sums)
+    counted = select(*columns).where(*about.within(t)).group_by(t.c.status_class)
+    if about.only.client_ids is not None:
+        return counted
+    # all together by node, of which there are fewer than of versions
+    t = about.during(node_latency if about.only.version_ids is None else latency)
+    timed = select(*_named(t.c.bucket, none, func.sum(t.c.requests), none, none)).where(*about.within(t))
+    return select(union_all(counted, timed.group_by(t.c.bucket)).subquery())
+
+
 class Answers:
     """The questions to one time. ``connection`` is the logs database's."""
 
     def __init__(self, connection: Connection, span: Span, only: Only) -> None:
         self.connection, self.span, self.only = connection, span, only
-        self.closed = closed_days(connection, span)
+        self.about = About(span, only, tuple(closed_days(connection, span)))
 
     def sums_and_before(self, by: By) -> tuple[dict[Key, Sums], dict[Key, Sums]]:
         """Of the busiest, at most `MOST`, without how long they took; now, and in as long a time before."""
-        now, before = self._both(lambda one: one._sums(by))
+        now, before = self._both(lambda about: _sums(about, by))
         return self._summed(by, now), self._summed(by, before)
 
     def sums(self, by: By) -> dict[Key, Sums]:
-        return self._summed(by, self.connection.execute(self._sums(by)))
+        return self._summed(by, self.connection.execute(_sums(self.about, by)))
 
     def _summed(self, by: By, rows: Iterable[Sequence[Any]]) -> dict[Key, Sums]:
         width, found = len(_counted(by, self.only)[1]), dict[Key, Sums]()
@@ -86,20 +138,10 @@ class Answers:
             found[_key(list(row[:width]))] = Sums(count, refused, failed, moved, spent)
         return found
 
-    def _sums(self, by: By) -> Select[Any]:
-        counted, names = _counted(by, self.only)
-        t = self._during(counted, names)
-        keys = [t.c[name] for name in names]
-        requests = func.sum(t.c.requests)
-        of_class = [func.sum(case((t.c.status_class == one, t.c.requests), else_=0)) for one in (4, 5)]
-        others = [func.sum(t.c[name]) if name in t.c else literal(0) for name in ("bytes", "duration_us")]
-        query = select(*keys, *_named(requests, *of_class, *others)).where(*self._within(t)).group_by(*keys)
-        return query.order_by(requests.desc()).limit(MOST)
-
-    def _both(self, ask: Callable[[Answers], Select[Any]]) -> list[list[tuple[Any, ...]]]:
+    def _both(self, ask: Callable[[About], Select[Any]]) -> list[list[tuple[Any, ...]]]:
         """The rows of a question to this time, and to the one before."""
         before = Answers(self.connection, self.span.before, self.only)
-        found = together(self.connection, {0: ask(self), 1: ask(before)})
+        found = together(self.connection, {0: ask(self.about), 1: ask(before.about)})
         return [found[0], found[1]]
 
     def time(self, by: By, sums: Mapping[Key, Sums]) -> None:
@@ -108,9 +150,9 @@ class Answers:
         if timed is None or not sums:
             return
         table, names = timed
-        t = self._during(table)
+        t = self.about.during(table)
         keys = [t.c[name] for name in names]
-        query = select(*keys, t.c.bucket, func.sum(t.c.requests)).where(*self._within(t))
+        query = select(*keys, t.c.bucket, func.sum(t.c.requests)).where(*self.about.within(t))
         query = query.where(keys[0].in_({key[0] if len(names) > 1 else key for key in sums}))
         for *key, bucket, requests in self.connection.execute(query.group_by(*keys, t.c.bucket)):
             if (one := sums.get(_key(key))) is not None:
@@ -118,29 +160,16 @@ class Answers:
 
     def whole_and_before(self) -> tuple[Sums, Sums]:
         """All of it together; now, and in as long a time before."""
-        now, before = self._both(Answers._whole)
+        now, before = self._both(_whole)
         return _totalled(now), _totalled(before)
 
     def whole(self) -> Sums:
-        return _totalled(self.connection.execute(self._whole()))
-
-    def _whole(self) -> Select[Any]:
-        """By class, with `NO_BUCKET`; and by how long they took, where that is known."""
-        t, none = self._during(_counted(By.API, self.only)[0]), literal(0)
-        sums = [func.sum(t.c[name]) if name in t.c else none for name in ("requests", "bytes", "duration_us")]
-        columns = _named(literal(NO_BUCKET), t.c.status_class, *sums)
-        counted = select(*columns).where(*self._within(t)).group_by(t.c.status_class)
-        if self.only.client_ids is not None:
-            return counted
-        # all together by node, of which there are fewer than of versions
-        t = self._during(node_latency if self.only.version_ids is None else latency)
-        timed = select(*_named(t.c.bucket, none, func.sum(t.c.requests), none, none)).where(*self._within(t))
-        return select(union_all(counted, timed.group_by(t.c.bucket)).subquery())
+        return _totalled(self.connection.execute(_whole(self.about)))
 
     def over_time(self) -> list[Bucket]:
         """Requests by class, in at most `STEPS` steps of whole hours."""
         table = node_hour if self.only == Only() else _counted(By.API, self.only)[0]
-        query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests)).where(*self._within(table))
+        query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests)).where(*self.about.within(table))
         query = query.where(in_hours(table, self.span.first, self.span.end))
         hours = self.span.end - self.span.first
         step = -(-hours // STEPS)
@@ -150,19 +179,6 @@ class Answers:
         return [
             Bucket(self.span.since + timedelta(hours=i * step), one[0], one[1], one[2]) for i, one in enumerate(counts)
         ]
-
-    def _during(self, table: Table, names: tuple[str, ...] = ()) -> Subquery:
-        """``names``: the keys that are asked for."""
-        by = {*names, "version_id"} if self.only.version_ids is not None else names
-        return during(table, self.span, self.closed, by)
-
-    def _within(self, t: Subquery | Table) -> list[Any]:
-        wanted = []
-        if self.only.version_ids is not None and "version_id" in t.c:
-            wanted.append(t.c.version_id.in_(self.only.version_ids))
-        if self.only.client_ids is not None and "client_id" in t.c:
-            wanted.append(t.c.client_id.in_(self.only.client_ids))
-        return wanted
 
 
 def _totalled(rows: Iterable[Sequence[Any]]) -> Sums:

@@ -155,12 +155,12 @@ def in_hours(table: Table, first: int, end: int) -> ColumnElement[bool]:
     return table.c.hour.in_(range(first, end)) if table is caller else and_(table.c.hour >= first, table.c.hour < end)
 
 
-def during(table: Table, span: Span, closed: list[int], by: Iterable[str]) -> Subquery:
+def during(table: Table, span: Span, closed: Iterable[int], by: Iterable[str]) -> Subquery:
     """The sums of that time without their hour, at least by the keys in ``by``; of closed days one row for each key."""
     return _during(table, span, tuple(closed), frozenset(by))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _during(table: Table, span: Span, closed: tuple[int, ...], by: frozenset[str]) -> Subquery:
     """Remembered, because pages ask of the same hours again and again, and it takes as long to write as to answer."""
     daily = daily_of(table, by)

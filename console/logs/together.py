@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, literal_column, select, union_all
@@ -16,12 +17,17 @@ def together(connection: Connection, queries: Mapping[Key, Select[Any]]) -> dict
     found: dict[Key, list[tuple[Any, ...]]] = {key: [] for key in queries}
     if not queries:
         return found
-    parts = [query.subquery() for query in queries.values()]
-    numbered = [select(literal_column(str(i)), *part.c) for i, part in enumerate(parts)]
     keys = list(queries)
-    for number, *row in connection.execute(union_all(*numbered) if len(numbered) > 1 else numbered[0]):
+    for number, *row in connection.execute(_united(tuple(queries.values()))):
         found[keys[number]].append(tuple(row))
     return found
+
+
+@lru_cache(maxsize=32)  # some are written once and asked again and again
+def _united(queries: tuple[Select[Any], ...]) -> Any:
+    parts = [query.subquery() for query in queries]
+    numbered = [select(literal_column(str(i)), *part.c) for i, part in enumerate(parts)]
+    return union_all(*numbered) if len(numbered) > 1 else numbered[0]
 
 
 def once(connection: Connection, key: Hashable, ask: Callable[[], T]) -> T:
