@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 from markupsafe import Markup, escape
-from sqlalchemy import Integer, case, func, or_, select
+from sqlalchemy import Integer, Select, String, bindparam, case, func, or_, select
 from sqlalchemy.orm import contains_eager
 
 from ..accounts.models import Team
@@ -64,6 +66,11 @@ def _entries(ids: list[int]) -> dict[int, tuple[CatalogEntry, str]]:
     """With the titles of the plans that are offered."""
     if not ids:
         return {}
+    return {entry.version_id: (entry, plans or "") for entry, plans in db.session.execute(_entries_of(), {"ids": ids})}
+
+
+@cache
+def _entries_of() -> Select[Any]:
     titles = select(func.aggregate_strings(Plan.title, ", ")).where(
         Plan.version_id == CatalogEntry.version_id, Plan.state == PlanState.PUBLISHED
     )
@@ -72,8 +79,7 @@ def _entries(ids: list[int]) -> dict[int, tuple[CatalogEntry, str]]:
     )
     loaded = contains_eager(CatalogEntry.version)
     whole = (loaded.contains_eager(ApiVersion.api).contains_eager(Api.team), loaded.joinedload(ApiVersion.successor))
-    query = query.where(CatalogEntry.version_id.in_(ids)).options(*whole)
-    return {entry.version_id: (entry, plans or "") for entry, plans in db.session.execute(query)}
+    return query.where(CatalogEntry.version_id.in_(bindparam("ids", expanding=True))).options(*whole)
 
 
 def _hit(entry: CatalogEntry, plans: str, asked: list[str]) -> Hit:
@@ -96,18 +102,25 @@ def _all_in(text: str, asked: list[str]) -> bool:
 
 def _operations(ids: list[int], asked: list[str]) -> dict[int, list[CatalogOperation]]:
     """The ones with most of the words."""
-    o = CatalogOperation
-    scores = [case((o.words.contains(f" {word}", autoescape=True), 1), else_=0) for word in asked]
-    score = sum(scores[1:], start=scores[0].cast(Integer))
-    place = func.row_number().over(partition_by=o.version_id, order_by=(score.desc(), o.position)).label("place")
-    holds = or_(*(o.words.contains(f" {word}", autoescape=True) for word in asked))
-    best = select(o.version_id, o.position, place).where(o.version_id.in_(ids), holds).subquery()
-    query = select(o).join(best, (best.c.version_id == o.version_id) & (best.c.position == o.position))
-    query = query.where(best.c.place <= OPERATIONS).order_by(o.version_id, best.c.place)
+    said = {f"word{i}": f" {word}" for i, word in enumerate(asked)}
     out: dict[int, list[CatalogOperation]] = {}
-    for row in db.session.scalars(query):
+    for row in db.session.scalars(_operations_of(len(asked)), {"ids": ids, **said}):
         out.setdefault(row.version_id, []).append(row)
     return out
+
+
+@cache
+def _operations_of(count: int) -> Select[Any]:
+    """With any of so many words, which have nothing in them that `LIKE` reads as something else."""
+    o = CatalogOperation
+    holds = [o.words.contains(bindparam(f"word{i}", type_=String)) for i in range(count)]
+    scores = [case((one, 1), else_=0) for one in holds]
+    score = sum(scores[1:], start=scores[0].cast(Integer))
+    place = func.row_number().over(partition_by=o.version_id, order_by=(score.desc(), o.position)).label("place")
+    of_these = o.version_id.in_(bindparam("ids", expanding=True))
+    best = select(o.version_id, o.position, place).where(of_these, or_(*holds)).subquery()
+    query = select(o).join(best, (best.c.version_id == o.version_id) & (best.c.position == o.position))
+    return query.where(best.c.place <= OPERATIONS).order_by(o.version_id, best.c.place)
 
 
 def marked(text: str, asked: list[str]) -> Markup:

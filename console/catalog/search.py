@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, tuple_, union_all
@@ -186,7 +187,7 @@ def _in_order(driver: Wanted, others: list[Wanted], after: tuple[int, int], most
     terms = [driver.one_term] if driver.one_term else _variants(driver.text)
     if not terms or len(terms) > MOST_VARIANTS:
         return _grouped(driver, others, after, most)
-    parts = [_first(term, driver, others, after, most, of_many=len(terms) > 1) for term in terms]
+    parts = [_first(term, driver, tuple(others), after, most, of_many=len(terms) > 1) for term in terms]
     if len(parts) == 1:
         return parts[0]
     merged = union_all(*(select(part.subquery()) for part in parts)).subquery("merged")
@@ -203,8 +204,9 @@ def _variants(beginning: str) -> Sequence[str]:
     return list(db.session.scalars(query))
 
 
+@lru_cache(maxsize=256)  # it takes as long to write as to answer, and most ask the same
 def _first(
-    term: str, driver: Wanted, others: list[Wanted], after: tuple[int, int], most: int, *, of_many: bool
+    term: str, driver: Wanted, others: tuple[Wanted, ...], after: tuple[int, int], most: int, *, of_many: bool
 ) -> Select[Any]:
     penalty = 1 if not driver.one_term and term != driver.text else 0
     t = aliased(CatalogTerm)
