@@ -110,8 +110,11 @@ def names(version_ids: set[int]) -> dict[int, ApiVersion]:
 
 def version_choices(limit: int = 200) -> list[tuple[str, str]]:
     """``slug@version``, as log filters write it, and its name, for choosing one from a list."""
-    query = select(Api.slug, Api.name, ApiVersion.version).join(ApiVersion.api)
-    query = query.where(ApiVersion.state.not_in(UNPUBLISHED)).order_by(Api.slug, ApiVersion.id.desc()).limit(limit)
+    shown = ApiVersion.state.not_in(UNPUBLISHED)
+    # the first APIs before their versions, else SQLite reads all versions to sort them
+    apis = select(Api.id, Api.slug, Api.name).where(Api.versions.any(shown)).order_by(Api.slug).limit(limit).subquery()
+    query = select(apis.c.slug, apis.c.name, ApiVersion.version).join(apis, apis.c.id == ApiVersion.api_id)
+    query = query.where(shown).order_by(apis.c.slug, ApiVersion.id.desc()).limit(limit)
     return [(f"{slug}@{version}", f"{name} {version}") for slug, name, version in db.session.execute(query)]
 
 
