@@ -118,14 +118,16 @@ def test_within_an_hour_it_is_counted_from_the_records(app: Flask, node: str, wo
     assert {facet.name: sum(n for _, n in facet.counts) for facet in found if facet.name in ("status", "api")} == {
         "status": 11, "api": 11,
     }  # fmt: skip
-    assert {facet.sampled for facet in found} == {11}
+    assert {facet.sampled for facet in found} == {0}, "all there are were counted"
 
 
-def test_a_sample_is_called_one(app: Flask, calls: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_is_called_one(app: Flask, sign_in: SignIn, calls: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "of the newest" not in sign_in("alice").get("/logs?q=orders&range=7d").text
     monkeypatch.setattr(facet_module, "LOOKED_AT", 100)
     with app.app_context():
         found = {f.name: f for f in facets(Question(words="orders"), now() - timedelta(days=3), now())[0]}
     assert found["status"].sampled == 100 == sum(n for _, n in found["status"].counts)
+    assert "of the newest 100<" in sign_in("alice").get("/logs?q=orders&range=7d").text
 
 
 @pytest.mark.parametrize("number", range(len(QUESTIONS)))

@@ -149,9 +149,10 @@ def _of_sample(connection: Connection, question: Question, ways: list[_Way]) -> 
     Counted where they are: of thousands that come to Python, each would wait anew for the threads that take records in.
     """
     counts = {way.name: Counter[str]() for way in ways}
-    looked_at, deadline = 0, time.monotonic() + PATIENCE_S
+    looked_at, deadline, is_all = 0, time.monotonic() + PATIENCE_S, True
     for t, start, end in windows(connection, *question.ids):
         if time.monotonic() > deadline or looked_at >= LOOKED_AT:
+            is_all = False
             break
         newest = select(*(_key(t, way).label(way.name) for way in ways))
         newest = newest.where(t.c.id >= start, t.c.id < end, *question.conditions(t)).order_by(t.c.id.desc())
@@ -160,8 +161,9 @@ def _of_sample(connection: Connection, question: Question, ways: list[_Way]) -> 
         for row in connection.execute(union_all(*counted)):
             counts[row[0]][row[1]] += row[2]
         looked_at = counts[ways[0].name].total()
+    sampled = 0 if is_all and looked_at < LOOKED_AT else looked_at
     for way in ways:
-        yield _facet(way, counts[way.name].most_common(MOST), looked_at)
+        yield _facet(way, counts[way.name].most_common(MOST), sampled)
 
 
 def _key(t: Table, way: _Way) -> ColumnElement[str]:
