@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -32,9 +31,7 @@ from tests.homes import installed, running
 
 
 @pytest.fixture
-def elsewhere(
-    tmp_path: Path, empty_home: Path, clickhouse: Engine | None, password_hash: str, tmp_path_factory: Any
-) -> Iterator[Flask]:
+def elsewhere(tmp_path: Path, empty_home: Path, clickhouse: Engine | None, password_hash: str) -> Iterator[Flask]:
     """Another installation with the same people, and without anything else."""
     with (
         installed(tmp_path / "elsewhere", empty_home, {}, clickhouse) as config,

@@ -35,7 +35,7 @@ class Step:
     done: bool
 
 
-def steps(person: Person, sums: dict[int, Traffic]) -> list[Step]:
+def steps(sums: dict[int, Traffic]) -> list[Step]:
     """From nothing to the first call, in order. ``sums``: of the time that the page shows."""
     called = any(sums) or has_traffic()  # 0: no API has that path
     looked_for = (

@@ -39,7 +39,7 @@ def overview() -> Any:
     since = until - timedelta(hours=hours)
     calls = seen(hours)
     context: dict[str, Any] = {
-        "steps": queries.steps(me(), calls.by_version) if me().may(P.MANAGE_APIS) else [],
+        "steps": queries.steps(calls.by_version) if me().may(P.MANAGE_APIS) else [],
         "attention": queries.attention(me(), calls.of_day),
         "buckets": histogram(Question(), since, until, calls.hours if hours > 1 else None),
         "since": since,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ from .naming import NamesOfMany
 from .question import Question
 
 blueprint = Blueprint("exports", __name__)
+PAGE = 1000
 P = Permission
 
 
@@ -41,10 +43,11 @@ def export() -> Response:
 
 
 def _records(question: Question) -> Iterator[dict[str, Any]]:
-    called = NamesOfMany()
-    for r in search.export(question):
-        called.learn([r])
-        yield called.of(r) | {"id": str(r.id)}  # 63 bits do not fit JavaScript
+    called, rows = NamesOfMany(), search.export(question)
+    while page := list(islice(rows, PAGE)):
+        called.learn(page)
+        for r in page:
+            yield called.of(r) | {"id": str(r.id)}  # 63 bits do not fit JavaScript
 
 
 def _ndjson(question: Question) -> Iterator[bytes]:

@@ -150,8 +150,8 @@ def _of_sample(connection: Connection, question: Question, ways: list[_Way]) -> 
     """
     counts = {way.name: Counter[str]() for way in ways}
     looked_at, deadline, is_all = 0, time.monotonic() + PATIENCE_S, True
-    for t, start, end in windows(connection, *question.ids):
-        if time.monotonic() > deadline or looked_at >= LOOKED_AT:
+    for place, (t, start, end) in enumerate(windows(connection, *question.ids)):
+        if place and (time.monotonic() > deadline or looked_at >= LOOKED_AT):  # the newest are always looked at
             is_all = False
             break
         newest = select(*(_key(t, way).label(way.name) for way in ways))

@@ -91,18 +91,13 @@ def has_traffic() -> bool:
         return connection.scalar(select(hour.c.version_id).where(hour.c.version_id > 0).limit(1)) is not None
 
 
-def _first(hours: int) -> int:
-    """The oldest of the last ``hours``, the open one among them."""
-    return int(now().timestamp()) // 3600 - hours + 1
-
-
 def _add(found: dict[int, Traffic], version_id: int, status_class: int, requests: int, spent_us: int) -> None:
     found[version_id] = found.get(version_id, Traffic()).plus(status_class, int(requests), int(spent_us))
 
 
 def health(hours: int, version_ids: set[int]) -> dict[int, list[Traffic]]:
     """Hour by hour, oldest first, for the health strips."""
-    first = _first(hours)
+    first = last_hours(hours, now()).first
     query = select(hour).where(hour.c.hour >= first, hour.c.version_id.in_(version_ids))
     strips = {version_id: [Traffic()] * hours for version_id in version_ids}
     with runtime().logs.reading() as connection:
@@ -119,7 +114,7 @@ def month_and_day(version_ids: set[int]) -> tuple[dict[int, Traffic], dict[int, 
     month, strips = dict[int, Traffic](), {version_id: [Traffic()] * 24 for version_id in version_ids}
     if not version_ids:
         return month, strips
-    span, first = last_hours(30 * 24, now()), _first(24)
+    span, first = last_hours(30 * 24, now()), last_hours(24, now()).first
     with runtime().logs.reading() as connection:
         closed = set(closed_days(connection, span))
         for at, version_id, *sums in connection.execute(_days_and_hours(version_ids, span, closed, first)):

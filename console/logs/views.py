@@ -153,7 +153,7 @@ def _record_page(record_id: int, only: Application | None) -> tuple[Response, Ap
         related=_related(found, here),
         bodies=_bodies(record_id) if me().may(P.READ_LOGS) or (only and only.team_id in me().team_ids) else [],
     )
-    return page, by_client_ids({found.client_id}).get(found.client_id) or version
+    return page, by_client_ids({found.client_id} - {""}).get(found.client_id) or version
 
 
 def _bodies(record_id: int) -> list[tuple[str, Body]]:
