@@ -128,7 +128,7 @@ def test_an_export_is_a_file(admin) -> None:
 def test_on_a_phone_the_filters_are_a_sheet(window, people) -> None:
     admin = window(viewport=SIZES["narrow"])
     sign_in(admin, people["admin"])
-    admin.open("/logs")
+    admin.open("/logs?range=7d")
     admin.page.get_by_role("button", name="Filters").click()
     admin.page.locator("#facet-status input[value='4xx']").check()
     admin.page.get_by_role("button", name="Done").click()
