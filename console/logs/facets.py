@@ -10,14 +10,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
+    CompoundSelect,
     Connection,
     Select,
     String,
     Table,
+    bindparam,
     case,
     cast,
     func,
@@ -36,7 +40,7 @@ from .segments import catalogue, windows
 from .store import moment_of
 from .together import together
 
-LOOKED_AT = 5_000
+LOOKED_AT = 2_000
 PATIENCE_S = 0.12
 MOST = 30
 Key = Any
@@ -103,7 +107,7 @@ def facets(
             widened = replace(asked, **way.without)
             table = _table(way, widened) if until - since >= timedelta(hours=1) else None
             if table is not None:
-                summed[way] = _of_sums(widened, way, table, span, closed)
+                summed[way] = _of_sums(replace(widened, since=None, until=None), way, table, span, tuple(closed))
             else:
                 sampled[widened].append(way)
         answers = together(connection, summed)
@@ -127,8 +131,9 @@ def _table(way: _Way, question: Question) -> Table | None:
     return table if table is not None and way.summed in table.c else None
 
 
-def _of_sums(question: Question, way: _Way, table: Table, span: Span, closed: list[int]) -> Select[Any]:
-    """Keys as texts, so that all facets fit one answer."""
+@lru_cache(maxsize=64)
+def _of_sums(question: Question, way: _Way, table: Table, span: Span, closed: tuple[int, ...]) -> Select[Any]:
+    """Keys as texts, so that all facets fit one answer. Remembered, as `days.during`."""
     by = {way.summed} if question.version_ids is None else {way.summed, "version_id"}
     t = during(table, span, closed, by)
     key = t.c[way.summed]
@@ -154,16 +159,23 @@ def _of_sample(connection: Connection, question: Question, ways: list[_Way]) -> 
         if place and (time.monotonic() > deadline or looked_at >= LOOKED_AT):  # the newest are always looked at
             is_all = False
             break
-        newest = select(*(_key(t, way).label(way.name) for way in ways))
-        newest = newest.where(t.c.id >= start, t.c.id < end, *question.conditions(t)).order_by(t.c.id.desc())
-        these = newest.limit(LOOKED_AT - looked_at).cte("these")
-        counted = [select(literal(c.name, String), c, func.count()).group_by(c) for c in these.c]
-        for row in connection.execute(union_all(*counted)):
+        count = _of_newest(replace(question, since=None, until=None), tuple(ways), t)
+        for row in connection.execute(count, {"start": start, "end": end, "most": LOOKED_AT - looked_at}):
             counts[row[0]][row[1]] += row[2]
         looked_at = counts[ways[0].name].total()
     sampled = 0 if is_all and looked_at < LOOKED_AT else looked_at
     for way in ways:
         yield _facet(way, counts[way.name].most_common(MOST), sampled)
+
+
+@lru_cache(maxsize=64)
+def _of_newest(question: Question, ways: tuple[_Way, ...], t: Table) -> CompoundSelect[Any]:
+    """Remembered, as `days.during`."""
+    start, end, most = (bindparam(name, type_=BigInteger) for name in ("start", "end", "most"))
+    newest = select(*(_key(t, way).label(way.name) for way in ways))
+    newest = newest.where(t.c.id >= start, t.c.id < end, *question.conditions(t)).order_by(t.c.id.desc())
+    these = newest.limit(most).cte("these")
+    return union_all(*(select(literal(c.name, String), c, func.count()).group_by(c) for c in these.c))
 
 
 def _key(t: Table, way: _Way) -> ColumnElement[str]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, Subquery, Table, cast, func, literal_column, select
@@ -105,10 +106,16 @@ def by_the_hour(question: Question, since: datetime, until: datetime) -> Select[
     table = summed_in(question)
     if table is None or (until - since) / _buckets(since, until) < timedelta(minutes=59):
         return None
+    timeless = replace(question, since=None, until=None)
+    return _by_the_hour(timeless, table, int(since.timestamp()) // 3600, int(until.timestamp()) // 3600 + 1)
+
+
+@lru_cache(maxsize=64)
+def _by_the_hour(question: Question, table: Table, first: int, end: int) -> Select[Any]:
+    """Remembered, as `days.during`."""
     key = cast(table.c.hour * CLASSES + table.c.status_class, String)
     query: Select[Any, Any] = select(key, func.sum(table.c.requests)).group_by(table.c.hour, table.c.status_class)
-    query = query.where(in_hours(table, int(since.timestamp()) // 3600, int(until.timestamp()) // 3600 + 1))
-    return query.where(*within(question, table))
+    return query.where(in_hours(table, first, end), *within(question, table))
 
 
 def hours_of(rows: Iterable[Sequence[Any]]) -> list[Count]:

@@ -6,6 +6,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -101,7 +102,11 @@ def newest(store: Store, *, before: int = 0, size: int = PAGE) -> list[Row[Any]]
 
 
 def since(seconds: int) -> Select[Any]:
-    """How many came, for `together`."""
-    first = (time.time_ns() // 1000) - seconds * 1_000_000
+    """How many came, to the minute, for `together`."""
+    return _since((time.time_ns() // 60_000_000_000 + 1) * 60_000_000 - seconds * 1_000_000)
+
+
+@lru_cache(maxsize=2)
+def _since(first: int) -> Select[Any]:
     found: Select[Any, Any] = select(literal("", String), func.count()).select_from(rejected)
     return found.where(rejected.c.at >= first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..apis.queries import version_by_name
@@ -37,14 +38,14 @@ class NamedFacet:
     options: list[Option]
     sampled: int
 
-    @property
+    @cached_property
     def first(self) -> list[Option]:
         """The chosen ones are never folded away."""
-        return [o for i, o in enumerate(self.options) if i < SHOWN or o.is_chosen]
+        return self.options[:SHOWN] + [o for o in self.options[SHOWN:] if o.is_chosen]
 
-    @property
+    @cached_property
     def more(self) -> list[Option]:
-        return [o for o in self.options if o not in self.first]
+        return [o for o in self.options[SHOWN:] if not o.is_chosen]
 
 
 class Names:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, Select, Table, literal_column, select
+from sqlalchemy import BigInteger, Connection, Dialect, Row, Select, Table, literal_column, select
+from sqlalchemy.sql.compiler import ExpandedState
 
 from ..runtime import runtime
 from .question import Question
@@ -68,10 +70,8 @@ class _Newest:
     """A question to one table after the other, put into SQL once: for thirty days that took longer than the answers."""
 
     def __init__(self, connection: Connection, question: Question, like: Table) -> None:
-        start, end, most = (literal_column(name, BigInteger) for name in MARKS)
-        query = _query(question, like).where(like.c.id >= start, like.c.id < end).order_by(like.c.id.desc()).limit(most)
         self.connection, self.like = connection, like
-        self.said = query.compile(dialect=connection.dialect).construct_expanded_state()
+        self.said = _said(replace(question, since=None, until=None), like, connection.dialect)
 
     def __call__(self, parts: list[tuple[Table, int, int]], most: int) -> list[Row[Any]]:
         """The newest of these tables, which are in their order, newest first; at most so many."""
@@ -88,6 +88,14 @@ class _Newest:
         for mark, number in zip(MARKS, numbers, strict=True):
             sql = sql.replace(mark, str(number))
         return sql
+
+
+@lru_cache(maxsize=64)
+def _said(question: Question, like: Table, dialect: Dialect) -> ExpandedState:
+    """The same question comes again and again, from whoever reads on or again; its times are in the marks."""
+    start, end, most = (literal_column(name, BigInteger) for name in MARKS)
+    query = _query(question, like).where(like.c.id >= start, like.c.id < end).order_by(like.c.id.desc()).limit(most)
+    return query.compile(dialect=dialect).construct_expanded_state()
 
 
 def newest(question: Question, *, size: int = PAGE) -> list[Row[Any]]:

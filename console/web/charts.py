@@ -40,17 +40,16 @@ def bars(
     ``link``: the address of their records; then each bar leads to those of its time.
     """
     ends = [*(b.start for b in buckets[1:]), until]
-    steps = _of_steps(link, [(b.start, end) for b, end in zip(buckets, ends, strict=True)]) if buckets else []
+    times = [(b.start, end) for b, end in zip(buckets, ends, strict=True)] if buckets and link else []
+    links = [_link(*one) for one in zip(_of_steps(link, times), buckets, strict=False)]
     desk, phone = (
-        _bars(buckets, since, until, size, height, cls, steps) for size, cls in ((width, "desk"), (330, "phone"))
+        _bars(buckets, since, until, size, height, cls, links) for size, cls in ((width, "desk"), (330, "phone"))
     )
     return desk + phone
 
 
 def _of_steps(link: str, steps: list[tuple[datetime, datetime]]) -> list[str]:
     """The address with the times of each step in place of its range."""
-    if not link:
-        return [""] * len(steps)
     path, _, said = link.partition("?")
     kept = [(name, value) for name, value in parse_qsl(said) if name not in ("range", "since", "until", "before")]
     before = f"{path}?{urlencode(kept)}{'&' if kept else ''}"
@@ -68,7 +67,7 @@ def _bars(
     width: int,
     height: int,
     cls: str,
-    links: Sequence[str],
+    links: Sequence[tuple[str, str]],
 ) -> Markup:
     most = max((b.total for b in buckets), default=0)
     top = round_up(most)
@@ -85,8 +84,8 @@ def _bars(
                 out.append(
                     f'<rect class="{kind}" x="{LEFT + i * step:.1f}" y="{y:.1f}" width="{max(step - 1, 0.8):.1f}" height="{size:.1f}"/>'
                 )
-        if links[i]:
-            out.append(_target(links[i], bucket, LEFT + i * step, step, plot))
+        if links:
+            out.append(_target(*links[i], LEFT + i * step, step, plot))
     out.append(_axis(since, until, width, height))
     label = _finding(buckets, since, until)
     body = "".join(out)
@@ -94,17 +93,22 @@ def _bars(
         cls,
         width,
         height,
-        "group" if any(links) else "img",  # what can be clicked has no place in an image
+        "group" if links else "img",  # what can be clicked has no place in an image
         label,
         Markup(body),  # noqa: S704 - numbers and class names of ours only
     )
 
 
-def _target(link: str, bucket: Bucket, x: float, step: float, plot: float) -> str:
-    """The whole column can be clicked; it is no stop of the tab key, because the same figures stand in a table."""
+def _link(address: str, bucket: Bucket) -> tuple[str, str]:
+    """Where it leads, and what it says, for both charts."""
     words = f"{bucket.start:%d %b %H:%M}: {plural(bucket.total, 'request')}, {bucket.refused:,} refused, {bucket.failed:,} failed"
-    area = f'<rect class="hit" x="{x:.1f}" y="8" width="{step:.1f}" height="{plot:.1f}"><title>{escape(words)}</title></rect>'
-    return f'<a href="{escape(link)}" tabindex="-1" aria-hidden="true">{area}</a>'
+    return escape(address), escape(words)
+
+
+def _target(address: str, words: str, x: float, step: float, plot: float) -> str:
+    """The whole column can be clicked; it is no stop of the tab key, because the same figures stand in a table."""
+    area = f'<rect class="hit" x="{x:.1f}" y="8" width="{step:.1f}" height="{plot:.1f}"><title>{words}</title></rect>'
+    return f'<a href="{address}" tabindex="-1" aria-hidden="true">{area}</a>'
 
 
 def _unknown(x: float, step: float, plot: float) -> str:
