@@ -161,7 +161,8 @@ def _some_call(past: Past) -> dict[str, str]:
 
 def sums(past: Past) -> Iterator[Asked]:
     """A month of all calls: from the sums here, from the rows in DuckDB."""
-    from console.logs.analytics import Answers, By, Only, last_hours
+    from console.logs.analytics import Answers, By, Only
+    from console.logs.days import last_hours
     from console.logs.store import SEQUENCE_BITS, id_at
     from console.runtime import runtime
 
