@@ -42,7 +42,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "certfile": config.tls_cert or None,
             "keyfile": config.tls_key or None,
-            "child_exit": _forget_metrics,
+            "child_exit": _forget,
             "post_worker_init": lambda worker: self.begin(),
         }
         for name, value in options.items():
@@ -75,9 +75,12 @@ def settle() -> None:
     gc.freeze()
 
 
-def _forget_metrics(server: Any, worker: Any) -> None:
+def _forget(_server: Any, worker: Any) -> None:
     from prometheus_client.multiprocess import mark_process_dead
 
+    from .web.worker import CONNECTIONS, PLACES
+
+    CONNECTIONS[worker.age % PLACES] = -1
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 

@@ -34,10 +34,12 @@ from console.db import db, unit_of_work
 from console.gateway.actions import enrol_node
 from console.install import prepare
 from console.web.worker import Worker
+from tests.bench import proc
 
 THREADS = 2
 KEYS = b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: a\r\n\r\n"  # answered in the main loop
 PAGE = b"GET /login HTTP/1.1\r\nHost: a\r\n\r\n"  # by a thread
+ESTABLISHED = "01"  # proc(5)
 BOTH = pytest.mark.parametrize("request_", [KEYS, PAGE], ids=["main loop", "thread"])
 
 
@@ -386,3 +388,24 @@ def test_tls_in_the_main_loop_and_in_threads(installed: Installed, tmp_path: Pat
             assert answer(sock).status == 200
         sock.sendall((KEYS + PAGE) * 100)  # in one record, larger than what gunicorn reads at once
         assert [answer(sock).status for _ in range(200)] == [200] * 200
+
+
+def connections_of(pid: int, port: int) -> int:
+    """That it has open on this port, as the system tells."""
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    open_here = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == ESTABLISHED}
+    return sum(os.readlink(f"/proc/{pid}/fd/{fd}") in open_here for fd in os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_workers_share_the_connections(installed: Installed) -> None:
+    """A browser keeps those that it has, and what it asks for at once shall not wait for one worker."""
+    with serving(installed.config, GATEWRIGHT_WORKERS="2") as server, ExitStack() as opened:
+        wait_until(lambda: len(proc.children(server.process.pid)) == 2, 10)
+        for _ in range(40):
+            sock = opened.enter_context(dial(server))
+            sock.sendall(KEYS)
+            assert answer(sock).status == 200
+        found = [connections_of(worker, server.port) for worker in proc.children(server.process.pid)]
+    assert sum(found) == 40
+    assert max(found) - min(found) <= 4, found

@@ -11,10 +11,12 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from errno import ECONNRESET
 from functools import partial
+from mmap import mmap
 from selectors import EVENT_READ
 from typing import Any
 
@@ -36,6 +38,11 @@ BYTES_PER_S = 10_000  # what a larger body must make on the average after that
 MACHINE_THREADS = 2  # for what memory lacks; pages, long polls and slow senders, which may hold all others, have none
 STALL_S = 60.0  # one read or write of a thread
 MOST_DRAINED = 64 * 1024  # of a body that nobody read: gunicorn reads that much, and closes the connection after more
+COMES_WITHIN_S = 0.002
+PLACES = 64
+# of each worker, seen by all of them; -1: there is none
+CONNECTIONS = memoryview(mmap(-1, 4 * PLACES)).cast("i")
+CONNECTIONS[:] = array("i", [-1] * PLACES)
 NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -90,6 +97,7 @@ class Connection(TConn):  # type: ignore[misc]
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
+        self.waits_since = 0.0
         self.looked_at = self.noticed_at = 0.0
         self.second, self.date = 0, ""
         self.base = base_environ(self.cfg)
@@ -97,14 +105,31 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().init_process()
 
     def accept(self, listener: socket.socket) -> None:
+        if self._leaves_it():
+            return
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
         self.nr_conns += 1
+        CONNECTIONS[self.age % PLACES] = self.nr_conns
         conn = Connection(self.cfg, client, address, listener.getsockname())
         self.keepalived_conns.append(conn)
         self.poller.register(client, EVENT_READ, partial(self.on_client_socket_readable, conn))
+
+    def _leaves_it(self) -> bool:
+        """To a worker with fewer connections, if one comes for it: a browser keeps those that it has, and the pages that it
+        asks for at once would wait for each other."""
+        mine = self.age % PLACES
+        if self.nr_conns <= min((n for i, n in enumerate(CONNECTIONS) if n >= 0 and i != mine), default=self.nr_conns):
+            self.waits_since = 0.0
+            return False
+        now = time.monotonic()
+        self.waits_since = self.waits_since or now
+        if now - self.waits_since < COMES_WITHIN_S:
+            return True
+        self.waits_since = 0.0
+        return False
 
     def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         if conn.queued or not conn.here:
@@ -239,6 +264,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def notify(self) -> None:
         """Once a second is enough, and it takes a system call."""
+        CONNECTIONS[self.age % PLACES] = self.nr_conns
         now = time.monotonic()
         if now - self.noticed_at > 1:
             self.noticed_at = now

@@ -15,7 +15,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 POLL_S = 0.05
 
 # places in /proc/<pid>/stat counted after the command name
-STATE, PARENT = 0, 1
+STATE, PARENT, ENDED = 0, 1, "Z"
 CPU_TIMES = slice(11, 15)  # utime, stime, and the same of children that were waited for
 
 
@@ -104,6 +104,16 @@ def descendants(pid: int) -> list[int]:
     for member in family:  # grows while it is walked: breadth first
         family.extend(children.get(member, ()))
     return family
+
+
+def children(pid: int) -> list[int]:
+    """Those that run."""
+    return [child for child, stat in _all_stats() if int(stat[PARENT]) == pid and stat[STATE] != ENDED]
+
+
+def running(pids: Iterable[int]) -> set[int]:
+    """Those of them that do; who ended and was not asked for does not."""
+    return {pid for pid, stat in _all_stats() if stat[STATE] != ENDED} & set(pids)
 
 
 def cpu_seconds(root: int) -> float:
