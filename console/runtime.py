@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from .db import Model, db, is_writing
 
 if TYPE_CHECKING:
+    from .beside import Beside
     from .config import Config
     from .credentials.seal import Ring
     from .logs.store import Store
@@ -45,6 +46,7 @@ class Runtime:
     ring: Ring
     logs: Store
     writer: Writer
+    beside: Beside | None = None  # takes records in, in a server's workers
     sealed: dict[str, bytes] = field(default_factory=dict)
     generation: int = -1
     checked_at: float = -1.0

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from . import create_app
+from .beside import Beside
 from .config import Config
 from .credentials.signing import ensure_signing_keys
 from .db import db, unit_of_work
 from .install import check_keys
-from .jobs import keep_running
-from .runtime import runtime
-
-SWITCH_S = 0.0001
+from .runtime import Runtime, runtime
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -43,16 +40,21 @@ class Server(BaseApplication):  # type: ignore[misc]
             "certfile": config.tls_cert or None,
             "keyfile": config.tls_key or None,
             "child_exit": _forget,
-            "post_worker_init": lambda worker: self.begin(),
+            "post_worker_init": self.begin,
+            "worker_exit": self.end,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def begin(self) -> None:
+    def begin(self, worker: Any) -> None:
         """In each worker."""
-        # a page waits so long for the interpreter, dozens of times, while records are decoded
-        sys.setswitchinterval(SWITCH_S)
-        keep_running(self.flask_app)
+        me: Runtime = self.flask_app.extensions["gatewright"]
+        me.beside = Beside(self.flask_app, me.writer.at_once, worker.sockets)  # while nothing else runs
+
+    def end(self, _server: Any, _worker: Any) -> None:
+        me: Runtime = self.flask_app.extensions["gatewright"]
+        if me.beside:
+            me.beside.stop()
 
     def load(self) -> Callable[..., Any]:
         self.flask_app = app = create_app(self.settings)

@@ -61,7 +61,12 @@ class Console:
     @property
     def workers(self) -> list[int]:
         assert self.process is not None
-        return proc.descendants(self.process.pid)[1:]
+        return proc.children(self.process.pid)
+
+    @property
+    def intakes(self) -> list[int]:
+        """The processes beside the workers."""
+        return [child for worker in self.workers for child in proc.children(worker)]
 
     def kill(self) -> None:
         """All of it, at once."""

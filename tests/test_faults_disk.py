@@ -53,7 +53,7 @@ def small_files(config: Config, home: Path) -> Iterator[Full]:
     """No file may grow past a size, which anybody may say of his own processes."""
 
     def limit(size: int) -> None:
-        for pid in console.workers:
+        for pid in (*console.workers, *console.intakes):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     with serving(config) as console:

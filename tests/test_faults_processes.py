@@ -8,7 +8,9 @@ import signal
 import time
 
 from console.config import Config
+from tests.bench import proc
 from tests.faults import assert_kept_once, load, publish_orders, serving
+from tests.programs import wait_until
 
 LOAD_S = 8.0
 SENDERS = 6
@@ -28,6 +30,38 @@ def test_workers_killed_under_load(config: Config) -> None:
     assert senders.broken, "nobody was in the middle of a batch"
     assert set(senders.answers) - {200} == set(senders.broken)
     assert_kept_once(config, senders.acknowledged)
+
+
+def test_intakes_killed_under_load(config: Config) -> None:
+    """The worker whose intake is gone says 503, and both are replaced."""
+    chance, killed = random.Random(9), set[int]()
+    publish_orders(config)
+    with serving(config) as console, load(console, SENDERS, size=RECORDS) as senders:
+        for _ in range(4):
+            senders.get_more(200)
+            wait_until(lambda: len(console.intakes) == 2, 10)
+            intake = chance.choice(console.intakes)
+            os.kill(intake, signal.SIGKILL)
+            killed.add(intake)
+        senders.get_more(200)
+        wait_until(lambda: len(console.intakes) == 2, 10)
+    assert len(killed) == 4
+    assert senders.answers[503] + len(senders.broken)
+    assert not senders.unhelpful
+    assert_kept_once(config, senders.acknowledged)
+
+
+def test_no_intake_outlives_its_worker(config: Config) -> None:
+    publish_orders(config)
+    with serving(config) as console:
+        wait_until(lambda: len(console.intakes) == 2, 10)
+        before = console.intakes
+        os.kill(console.workers[0], signal.SIGKILL)
+        wait_until(lambda: len(proc.running(before)) == 1, 10)
+        wait_until(lambda: len(console.intakes) == 2, 10)
+        before = console.intakes
+        console.stop()
+        wait_until(lambda: not proc.running(before), 10)
 
 
 def test_everything_killed_while_it_writes(config: Config) -> None:

@@ -194,7 +194,7 @@ def test_too_much_at_once_is_said_before_any_work(
     with monkeypatch.context() as patch:
         patch.setattr(writer, "queue", queue.Queue(1))
         writer.queue.put(object())
-        patch.setattr(endpoints, "inflate", lambda *_: pytest.fail("the body was looked at"))
+        patch.setattr(endpoints, "take", lambda *_: pytest.fail("the batch was taken"))
         answer = send(app, node, path, tyk())
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert (stored(app), letters(app)) == ([], [])

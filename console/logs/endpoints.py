@@ -7,41 +7,33 @@ with 500 is not sent again), and the same batch again is stored once.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 import orjson
 import structlog
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
-from ..apis.operations import body_rules, operation_finder
-from ..apis.queries import version_finder
 from ..db import AWAY
+from ..errors import Refused
 from ..gateway.endpoints import pushing_node
 from ..runtime import runtime
 from ..web.machine import Answer, Asked, Route, problem_answer
 from ..web.metrics import RECORDS
-from . import apisix, flat, hec, kong, otlp
-from .bodies import LARGEST_BYTES, Batch, Undecodable, inflate
+from .bodies import LARGEST_BYTES, Undecodable
 from .completeness import MOST_MINUTES, note_served
-from .countries import country_finder
-from .fields import LARGEST_NUMBER, Normaliser
-from .letters import letters_of
+from .fields import LARGEST_NUMBER
+from .intake import Pushed, Taken, take
 from .writer import NotNow
 
-Decode = Callable[[bytes, Normaliser], Batch]
-LONGEST_NAME = 200
 JSON = [("Content-Type", "application/json")]
 log = structlog.get_logger("logs")
 
 
 def post_logs(asked: Asked) -> Answer:
-    def decode(body: bytes, make: Normaliser) -> Batch:
-        return otlp.decode(body, asked.content_type, make)
-
-    batch = _take(asked, "otlp", decode)
-    return _accepted(len(batch.rejected), asked.content_type) if batch else _busy()
+    taken = _take(asked, "otlp")
+    return _accepted(taken.rejected, asked.content_type) if taken else _busy()
 
 
 def _accepted(rejected: int, content_type: str) -> Answer:
@@ -55,19 +47,17 @@ def _accepted(rejected: int, content_type: str) -> Answer:
     return Answer(200, response.SerializeToString(), [("Content-Type", "application/x-protobuf")])
 
 
-def _json_endpoint(form: str, decode: Decode) -> Callable[[Asked], Answer]:
+def _json_endpoint(form: str) -> Callable[[Asked], Answer]:
     def endpoint(asked: Asked) -> Answer:
-        batch = _take(asked, form, decode)
-        if batch is None:
-            return _busy()
-        return Answer(200, orjson.dumps({"stored": len(batch.rows), "rejected": len(batch.rejected)}), JSON)
+        taken = _take(asked, form)
+        return Answer(200, orjson.dumps(asdict(taken)), JSON) if taken else _busy()
 
     return endpoint
 
 
 def post_hec(asked: Asked) -> Answer:
-    batch = _take(asked, "hec", hec.decode, "splunk")
-    return Answer(200, b'{"text":"Success","code":0}', JSON) if batch else _busy()
+    taken = _take(asked, "hec", "splunk")
+    return Answer(200, b'{"text":"Success","code":0}', JSON) if taken else _busy()
 
 
 def hec_health(_asked: Asked) -> Answer:
@@ -75,52 +65,31 @@ def hec_health(_asked: Asked) -> Answer:
     return Answer(200, b'{"text":"HEC is healthy","code":17}', JSON)
 
 
-def _take(asked: Asked, form: str, decode: Decode, scheme: str = "") -> Batch | None:
-    """The batch, committed; None when it cannot be now."""
+def _take(asked: Asked, form: str, scheme: str = "") -> Taken | None:
+    """What was committed; None when it cannot be now."""
     try:
-        batch = _written(asked, form, decode, scheme)
+        taken = _taken(asked, form, scheme)
     except (NotNow, *AWAY) as problem:
-        if not isinstance(problem, NotNow):  # which the writer tells of
+        if not isinstance(problem, NotNow):  # which whoever raised it tells of
             log.error("logs.main_database_away", error=str(problem)[:300])
         RECORDS.labels("delayed").inc()
         return None
-    RECORDS.labels("stored").inc(len(batch.rows))
-    RECORDS.labels("rejected").inc(len(batch.rejected))
-    return batch
+    RECORDS.labels("stored").inc(taken.stored)
+    RECORDS.labels("rejected").inc(taken.rejected)
+    return taken
 
 
-def _written(asked: Asked, form: str, decode: Decode, scheme: str) -> Batch:
-    node_id, writer = pushing_node(asked, scheme), runtime().writer
-    with writer.place():
-        batch, digest = _read(asked, node_id, form, decode)
-        if batch.rows or batch.rejected or batch.uncounted:
-            writer.write(digest, batch.rows, letters_of(batch.rejected, node_id, form), batch.uncounted)
-    return batch
-
-
-def _read(asked: Asked, node_id: int, form: str, decode: Decode) -> tuple[Batch, str]:
-    """A body of which nothing can be read is refused, and still seen in the console: senders throw it away."""
-    body = asked.body(LARGEST_BYTES)
-    try:
-        make = Normaliser(node_id, version_finder(), operation_finder(), country_finder(), body_rules())
-        with runtime().writer.decoding:
-            plain = inflate(body, asked.header("Content-Encoding").strip().lower())
-            return decode(plain, make), _name_of(asked, node_id, plain)
-    except Undecodable as problem:
-        told = letters_of([(problem.message, f"a body of {len(body)} bytes, {asked.content_type[:80]}")], node_id, form)
-        runtime().writer.write(_digest(node_id, b"refused " + body), [], told)
-        RECORDS.labels("rejected").inc()
-        raise
-
-
-def _name_of(asked: Asked, node_id: int, plain: bytes) -> str:
-    """What a repeated batch has in common with the first one: the sender's word for it, else every byte."""
-    said = asked.header("Idempotency-Key")[:LONGEST_NAME]
-    return _digest(node_id, b"key " + asked.environ["PATH_INFO"].encode() + said.encode() if said else plain)
-
-
-def _digest(node_id: int, what: bytes) -> str:
-    return hashlib.sha256(str(node_id).encode() + what).hexdigest()
+def _taken(asked: Asked, form: str, scheme: str) -> Taken:
+    node_id, me = pushing_node(asked, scheme), runtime()
+    path, encoding = str(asked.environ["PATH_INFO"]), asked.header("Content-Encoding").strip().lower()
+    pushed = Pushed(form, node_id, path, asked.content_type, encoding, asked.header("Idempotency-Key"))
+    with me.writer.place():
+        body = asked.body(LARGEST_BYTES)
+        try:
+            return me.beside.take(pushed, body) if me.beside else take(pushed, body)
+        except Refused:
+            RECORDS.labels("rejected").inc()
+            raise
 
 
 def post_served(asked: Asked) -> Answer:
@@ -157,9 +126,9 @@ def _busy() -> Answer:
 ROUTES = [
     Route("POST", "/v1/logs", "node", post_logs),
     Route("POST", "/ingest/served", "node", post_served),
-    Route("POST", "/ingest/kong", "node", _json_endpoint("kong", kong.decode)),
-    Route("POST", "/ingest/apisix", "node", _json_endpoint("apisix", apisix.decode)),
-    Route("POST", "/ingest/json", "node", _json_endpoint("json", flat.decode)),
+    Route("POST", "/ingest/kong", "node", _json_endpoint("kong")),
+    Route("POST", "/ingest/apisix", "node", _json_endpoint("apisix")),
+    Route("POST", "/ingest/json", "node", _json_endpoint("json")),
     Route("POST", "/ingest/hec", "node", post_hec),
     # what HEC senders put behind the address themselves
     Route("POST", "/services/collector", "node", post_hec),

@@ -66,7 +66,7 @@ class Waiting:
 class Writer:
     def __init__(self, store: Store, at_once: int = MOST_WAITING) -> None:
         """``at_once``: batches that a process takes in at the same time; each holds one of its threads."""
-        self.store = store
+        self.store, self.at_once = store, at_once
         self.places = threading.BoundedSemaphore(at_once)
         # one at a time: several would only take the interpreter from each other, and from the pages
         self.decoding = threading.Lock()
