@@ -64,7 +64,7 @@ def ask(app: Flask, cast: Cast, shelf: dict[str, int]) -> Ask:
     def titles(text: str, **filters: object) -> list[str]:
         with app.app_context():
             found = search(text, by=db.session.get_one(Person, cast.bob), filters=Filters(**filters))  # type: ignore[arg-type]
-            return [h.version.api.name for h in hits(found, text)]
+            return [h.row.api for h in hits(found, text)]
 
     return titles
 
@@ -114,7 +114,7 @@ def test_filters_narrow_it_down(ask: Ask, shelf: dict[str, int]) -> None:
 def test_a_hit_says_what_matched(app: Flask, cast: Cast, shelf: dict[str, int]) -> None:
     with app.app_context():
         found = search("pet", by=db.session.get_one(Person, cast.bob))
-        said = {h.version.api.name: h for h in hits(found, "pet")}
+        said = {h.row.api: h for h in hits(found, "pet")}
         assert str(said["Petstore"].name) == "<mark>Pet</mark>store"
         assert [str(t) for t in said["Zoo"].tags] == ["<mark>Pet</mark>s"]
         assert [(o.method, o.path, o.anchor) for o in said["Kennel"].operations] == [

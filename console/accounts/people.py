@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -23,15 +23,18 @@ P = Permission
 @blueprint.get("/people")
 @requires(P.READ_PEOPLE)
 def index() -> Response:
-    found = queries.people(after=request.args.get("after", 0, int), search=request.args.get("q", ""))
+    return _index(TeamForm())
+
+
+def _index(form: TeamForm, status: int = 200) -> Response:
+    q = request.args.get("q", "")
+    found = queries.people(after=request.args.get("after", 0, int), search=q)
     page = found[: queries.PAGE]
     more = page[-1].id if len(found) > len(page) else None
-    context: dict[str, Any] = {
-        "teams": queries.teams(),
-        "sizes": queries.team_sizes(),
-        "invitations": queries.open_invitations(),
-    }
-    return render("people/index.html", people=page, more=more, q=request.args.get("q", ""), form=TeamForm(), **context)
+    teams, invitations = queries.listed_teams(), queries.open_invitations()
+    return render(
+        "people/index.html", status=status, people=page, more=more, q=q, form=form, teams=teams, invitations=invitations
+    )
 
 
 @blueprint.get("/people/invite")
@@ -85,13 +88,7 @@ def create_team() -> Response:
     if form.validate() and form.attempt(actions.create_team, form.name.data, by=me()) is not None:
         flash(f"The team {form.name.data} is there.", "ok")
         return redirect(url_for("people.index"))
-    context: dict[str, Any] = {
-        "teams": queries.teams(),
-        "sizes": queries.team_sizes(),
-        "invitations": queries.open_invitations(),
-    }
-    found = queries.people()[: queries.PAGE]
-    return render("people/index.html", status=422, people=found, more=None, q="", form=form, **context)
+    return _index(form, 422)
 
 
 @blueprint.get("/people/<int:person_id>")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
@@ -13,7 +15,7 @@ PAGE = 50
 
 
 def people(*, after: int = 0, search: str = "", size: int = PAGE) -> list[Person]:
-    query = select(Person).options(selectinload(Person.teams)).order_by(Person.id).limit(size + 1)
+    query = select(Person).options(selectinload(Person.teams).load_only(Team.name)).order_by(Person.id).limit(size + 1)
     if search:
         query = query.where(
             Person.email.contains(search.lower(), autoescape=True) | Person.name.icontains(search, autoescape=True)
@@ -41,9 +43,18 @@ def teams_of(person: Person) -> list[Team]:
     return teams() if person.role == Role.ADMIN else list(person.teams)
 
 
-def team_sizes() -> dict[int, int]:
-    rows = db.session.execute(select(Team.id, func.count(Person.id)).join(Team.people).group_by(Team.id).limit(500))
-    return {row[0]: row[1] for row in rows}
+class ListedTeam(NamedTuple):
+    id: int
+    name: str
+    review_required: bool
+    people: int
+
+
+def listed_teams() -> list[ListedTeam]:
+    """With how many are in each: columns of a list."""
+    query = select(Team.id, Team.name, Team.review_required, func.count(Membership.person_id))
+    query = query.outerjoin(Membership, Membership.team_id == Team.id).group_by(Team.id).order_by(Team.name)
+    return [ListedTeam(*row) for row in db.session.execute(query.limit(500))]
 
 
 def open_invitations() -> list[Link]:

@@ -6,6 +6,7 @@ Every reference that leaves the document is refused *before* a library sees it; 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,14 +152,17 @@ def follow(document: dict[str, Any], node: Any) -> dict[str, Any]:
 
 def operations(document: dict[str, Any]) -> list[Operation]:
     """Every operation, in the document's order."""
-    found = []
+    return [_operation(document, *one) for one in _bodies(document)]
+
+
+def _bodies(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and Operation Object of each."""
     for path, item in (document.get("paths") or {}).items():
         item = follow(document, item)
         for method in METHODS:
             body = item.get(method)
             if isinstance(body, dict):
-                found.append(_operation(document, method, path, body))
-    return found
+                yield method, path, body
 
 
 def _operation(document: dict[str, Any], method: str, path: str, body: dict[str, Any]) -> Operation:
@@ -213,8 +217,9 @@ def scopes(document: dict[str, Any]) -> dict[str, str]:
         for flow in (follow(document, scheme).get("flows") or {}).values():
             if isinstance(flow, dict):
                 found |= {str(k): str(v) for k, v in (flow.get("scopes") or {}).items()}
-    for operation in operations(document):
-        for scope in operation.scopes:
+    of_all = _scopes_of(document, {})
+    for _, _, body in _bodies(document):
+        for scope in _scopes_of(document, body) if "security" in body else of_all:
             found.setdefault(scope, "")
     return {k: v for k, v in found.items() if SCOPE.fullmatch(k)}
 

@@ -18,8 +18,9 @@ VISIBLE = (*SERVING, State.BLOCKED)
 
 
 def apis(*, after: str = "", search: str = "", state: str = "", size: int = PAGE) -> list[Api]:
-    """By name; ``after`` is the slug of the last one seen."""
-    query = select(Api).options(selectinload(Api.versions), joinedload(Api.team)).order_by(Api.slug).limit(size + 1)
+    """By name, with what a list says of their versions; ``after`` is the slug of the last one seen."""
+    versions = selectinload(Api.versions).load_only(ApiVersion.version, ApiVersion.state, ApiVersion.gateway_path)
+    query = select(Api).options(versions, joinedload(Api.team)).order_by(Api.slug).limit(size + 1)
     if after:
         query = query.where(Api.slug > after)
     if search:

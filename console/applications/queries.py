@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from ..accounts.models import Permission, Person
@@ -14,6 +15,8 @@ from ..errors import NotFound
 from .models import OPEN_STATES, Application, Plan, Subscription, SubscriptionState
 
 PAGE = 30
+SHOWN_STATES = (SubscriptionState.ACTIVE, SubscriptionState.PENDING)
+MOST_SUBSCRIBED = 2_000  # of a page
 
 
 def _visible(person: Person) -> Select[Application]:
@@ -25,21 +28,53 @@ def _visible(person: Person) -> Select[Application]:
 
 def applications(person: Person, *, after: int = 0, search: str = "", size: int = PAGE) -> list[Application]:
     owners = (joinedload(Application.team), joinedload(Application.created_by))
-    query = _visible(person).options(*owners, *_with_versions()).order_by(Application.id)
+    query = _visible(person).options(*owners).order_by(Application.id)
     if search:
         query = query.where(Application.name.icontains(search, autoescape=True))
     return list(db.session.scalars(query.where(Application.id > after).limit(size + 1)))
 
 
-def _with_versions() -> tuple[Any, ...]:
-    chain = selectinload(Application.subscriptions).joinedload(Subscription.version).joinedload(ApiVersion.api)
-    return (chain,)
+class Subscribed(NamedTuple):
+    name: str
+    is_active: bool
 
 
-def own_applications(person: Person) -> list[Application]:
-    """Those of her teams: what she may act for, whatever she may read."""
+def subscribed_by(application_ids: list[int]) -> dict[int, list[Subscribed]]:
+    """To which versions each of them is subscribed, or asks to be, oldest first: a column of a list."""
+    found: dict[int, list[Subscribed]] = {}
+    for application_id, state, api, number in db.session.execute(_subscribed(), {"ids": application_ids}):
+        is_active = state == SubscriptionState.ACTIVE
+        found.setdefault(application_id, []).append(Subscribed(f"{api} {number}", is_active))
+    return found
+
+
+@cache
+def _subscribed() -> Select[Any]:
+    query: Any = select(Subscription.application_id, Subscription.state, Api.name, ApiVersion.version)
+    query = query.join(ApiVersion, ApiVersion.id == Subscription.version_id).join(Api, Api.id == ApiVersion.api_id)
+    query = query.where(Subscription.application_id.in_(bindparam("ids", expanding=True)))
+    return cast(
+        "Select[Any]",
+        query.where(Subscription.state.in_(SHOWN_STATES)).order_by(Subscription.id).limit(MOST_SUBSCRIBED),
+    )
+
+
+def own_applications(person: Person, *, with_versions: bool = False) -> list[Application]:
+    """Those of her teams: what she may act for, whatever she may read. ``with_versions``: and their subscriptions."""
     query = select(Application).where(Application.team_id.in_(person.team_ids)).order_by(Application.name).limit(200)
-    return list(db.session.scalars(query.options(joinedload(Application.team), *_with_versions())))
+    if with_versions:
+        chain = selectinload(Application.subscriptions).joinedload(Subscription.version)
+        query = query.options(chain.joinedload(ApiVersion.api))
+    return list(db.session.scalars(query.options(joinedload(Application.team))))
+
+
+def own_subscriptions(person: Person, version_id: int) -> list[Subscription]:
+    """The open ones of her teams' applications to a version."""
+    query = select(Subscription).join(Subscription.application).options(contains_eager(Subscription.application))
+    query = query.where(Application.team_id.in_(person.team_ids), Subscription.version_id == version_id)
+    return list(
+        db.session.scalars(query.where(Subscription.state.in_(OPEN_STATES)).order_by(Application.name).limit(200))
+    )
 
 
 def own_subscribers(person: Person, version_id: int) -> list[Application]:

@@ -49,7 +49,8 @@ def _index() -> Response:
     found = queries.applications(me(), after=request.args.get("after", 0, int), search=q)
     page = found[: queries.PAGE]
     more = page[-1].id if len(found) > len(page) else None
-    return render("applications/index.html", applications=page, more=more, q=q)
+    subscribed = queries.subscribed_by([a.id for a in page])
+    return render("applications/index.html", applications=page, subscribed=subscribed, more=more, q=q)
 
 
 @blueprint.get("/applications/new")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 from sqlalchemy import Integer, Select, String, bindparam, case, func, or_, select
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import aliased
 
 from ..accounts.models import Team
-from ..apis.models import Api, ApiVersion
+from ..apis.models import Api, ApiVersion, State
 from ..applications.models import Plan, PlanState
 from ..db import db
 from ..runtime import runtime
@@ -29,14 +30,30 @@ FACETS_S = 60.0
 STARTS = r"(?:(?<![^\W_])|(?<=[a-z0-9])(?=[A-Z]))"  # where a word begins, also inside listOrders
 
 
+class Row(NamedTuple):
+    """A version as the catalog lists it."""
+
+    version_id: int
+    version: str
+    state: State
+    sunset_at: datetime | None
+    successor: str | None
+    slug: str
+    api: str
+    summary: str
+    team: str
+    tags: list[str]
+    about: str
+    plans: str | None  # the titles of those that are offered
+
+
 @dataclass
 class Hit:
-    version: ApiVersion
+    row: Row
     name: Markup
     tags: list[Markup] = field(default_factory=list)  # those that matched
     operations: list[CatalogOperation] = field(default_factory=list)
     excerpt: Markup = field(default_factory=Markup)
-    plans: str = ""  # the titles of those that are offered
 
 
 @dataclass(frozen=True)
@@ -53,41 +70,43 @@ def hits(found: Found, text: str) -> list[Hit]:
     """In the order of ``found``; two queries."""
     ids = [version_id for version_id, _ in found.ids]
     asked = list(dict.fromkeys(words(text)))[:6]
-    entries = _entries(ids)
-    out = [_hit(*entries[i], asked) for i in ids if i in entries]
-    unnamed = [h.version.id for h in out if asked and not _all_in(h.version.api.name, asked)]
+    rows = _rows(ids)
+    out = [_hit(rows[i], asked) for i in ids if i in rows]
+    unnamed = [h.row.version_id for h in out if asked and not _all_in(h.row.api, asked)]
     named = _operations(unnamed, asked) if unnamed else {}
     for hit in out:
-        hit.operations = named.get(hit.version.id, [])
+        hit.operations = named.get(hit.row.version_id, [])
     return out
 
 
-def _entries(ids: list[int]) -> dict[int, tuple[CatalogEntry, str]]:
-    """With the titles of the plans that are offered."""
+def _rows(ids: list[int]) -> dict[int, Row]:
     if not ids:
         return {}
-    return {entry.version_id: (entry, plans or "") for entry, plans in db.session.execute(_entries_of(), {"ids": ids})}
+    return {row[0]: Row(*row) for row in db.session.execute(_rows_of(), {"ids": ids})}
 
 
 @cache
-def _entries_of() -> Select[Any]:
+def _rows_of() -> Select[Any]:
+    """Columns: a page of ORM objects takes as long as everything else of it."""
     titles = select(func.aggregate_strings(Plan.title, ", ")).where(
         Plan.version_id == CatalogEntry.version_id, Plan.state == PlanState.PUBLISHED
     )
-    query = (
-        select(CatalogEntry, titles.scalar_subquery()).join(CatalogEntry.version).join(ApiVersion.api).join(Api.team)
-    )
-    loaded = contains_eager(CatalogEntry.version)
-    whole = (loaded.contains_eager(ApiVersion.api).contains_eager(Api.team), loaded.joinedload(ApiVersion.successor))
-    return query.where(CatalogEntry.version_id.in_(bindparam("ids", expanding=True))).options(*whole)
+    v, successor = ApiVersion, aliased(ApiVersion)
+    query: Any = select(
+        v.id, v.version, v.state, v.sunset_at, successor.version, Api.slug, Api.name, Api.summary, Team.name,
+        CatalogEntry.tags, CatalogEntry.about, titles.scalar_subquery(),
+    )  # fmt: skip
+    query = query.select_from(CatalogEntry).join(v, v.id == CatalogEntry.version_id).join(Api, Api.id == v.api_id)
+    query = query.join(Team, Team.id == Api.team_id).outerjoin(successor, successor.id == v.successor_id)
+    found: Select[Any] = query.where(CatalogEntry.version_id.in_(bindparam("ids", expanding=True)))
+    return found
 
 
-def _hit(entry: CatalogEntry, plans: str, asked: list[str]) -> Hit:
-    api = entry.version.api
-    matched = [marked(tag, asked) for tag in entry.tags if asked and _any_in(tag, asked)][:4]
-    seen = " ".join([api.name, *entry.tags])
-    excerpt = _excerpt(entry.about, asked) if asked and not _all_in(seen, asked) else Markup("")
-    return Hit(entry.version, marked(api.name, asked), matched, [], excerpt, plans)
+def _hit(row: Row, asked: list[str]) -> Hit:
+    matched = [marked(tag, asked) for tag in row.tags if asked and _any_in(tag, asked)][:4]
+    seen = " ".join([row.api, *row.tags])
+    excerpt = _excerpt(row.about, asked) if asked and not _all_in(seen, asked) else Markup("")
+    return Hit(row, marked(row.api, asked), matched, [], excerpt)
 
 
 def _any_in(text: str, asked: list[str]) -> bool:

@@ -17,8 +17,8 @@ from ..apis.subscribers import is_following
 from ..applications.actions import subscribe as ask_for_access
 from ..applications.models import Application, Plan
 from ..applications.plans import offered
-from ..applications.queries import own_applications, subscribed_versions
-from ..logs.traffic import month_and_day
+from ..applications.queries import own_applications, own_subscriptions, subscribed_versions
+from ..logs.traffic import Traffic, month_and_day
 from ..web.access import ask_to_sign_in, me, requires, viewer
 from ..web.forms import Form, plain_text, sent_twice
 from ..web.htmx import render
@@ -65,6 +65,7 @@ def index() -> Response:
         "asked": {"q": q, "only": only, "tag": tag, "team": filters.team or ""},
         "facets": facets() if person else Facets([], [], {}, 0),
         "month": month,
+        "day": {version_id: Traffic.summed(strip) for version_id, strip in strips.items()},
         "strips": strips,
         "mine": mine,
     }
@@ -88,11 +89,10 @@ def show(slug: str, number: str) -> Response:
 def _page(version: ApiVersion, form: SubscribeForm, status: int = 200) -> Response:
     person = viewer()
     applications = own_applications(person) if person else []
-    subscribed = {
-        s.application_id: s for a in applications for s in a.subscriptions if s.version_id == version.id and s.is_open
-    }
+    subscribed = own_subscriptions(person, version.id) if person else []
+    having = {s.application_id for s in subscribed}
     available = offered(version.id)
-    form.offer([a for a in applications if a.id not in subscribed], available)
+    form.offer([a for a in applications if a.id not in having], available)
     document = document_of(version)
     info = document.get("info") or {}
     context: dict[str, Any] = {
@@ -101,7 +101,7 @@ def _page(version: ApiVersion, form: SubscribeForm, status: int = 200) -> Respon
         "about": str(info.get("description") or info.get("summary") or ""),
         "scopes": openapi.scopes(document),
         "applications": applications,
-        "subscribed": list(subscribed.values()),
+        "subscribed": subscribed,
         "plans": available,
         "others": [v for v in queries.other_versions(version) if v.is_serving],
         "follows": person is not None and is_following(version.api, person),

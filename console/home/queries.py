@@ -152,7 +152,7 @@ def busiest(sums: dict[int, Traffic], size: int = 6) -> list[tuple[ApiVersion, T
 
 def developer(person: Person) -> dict[str, Any]:
     """A developer's first page: her applications, and how far she has come."""
-    mine = own_applications(person)
+    mine = own_applications(person, with_versions=True)
     open_ = [
         s for a in mine for s in a.subscriptions if s.state in (SubscriptionState.ACTIVE, SubscriptionState.PENDING)
     ]

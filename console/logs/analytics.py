@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Subquery, Table, case, func, literal, select, union_all
+from sqlalchemy import Connection, Select, Subquery, Table, bindparam, case, func, literal, select, union_all
 
 from .days import Span, closed_days, during, in_hours
 from .histogram import Bucket
@@ -116,6 +116,15 @@ def _whole(about: About) -> Select[Any]:
     return select(union_all(counted, timed.group_by(t.c.bucket)).subquery())
 
 
+@lru_cache(maxsize=64)
+def _times(about: About, table: Table, names: tuple[str, ...]) -> Select[Any]:
+    """By the first of these names, of those that are ``wanted``."""
+    t = about.during(table)
+    keys = [t.c[name] for name in names]
+    query = select(*keys, t.c.bucket, func.sum(t.c.requests)).where(*about.within(t))
+    return query.where(keys[0].in_(bindparam("wanted", expanding=True))).group_by(*keys, t.c.bucket)
+
+
 class Answers:
     """The questions to one time. ``connection`` is the logs database's."""
 
@@ -150,11 +159,8 @@ class Answers:
         if timed is None or not sums:
             return
         table, names = timed
-        t = self.about.during(table)
-        keys = [t.c[name] for name in names]
-        query = select(*keys, t.c.bucket, func.sum(t.c.requests)).where(*self.about.within(t))
-        query = query.where(keys[0].in_({key[0] if len(names) > 1 else key for key in sums}))
-        for *key, bucket, requests in self.connection.execute(query.group_by(*keys, t.c.bucket)):
+        wanted = {"wanted": list({key[0] if len(names) > 1 else key for key in sums})}
+        for *key, bucket, requests in self.connection.execute(_times(self.about, table, tuple(names)), wanted):
             if (one := sums.get(_key(key))) is not None:
                 one.buckets[bucket] = int(requests)
 

@@ -11,7 +11,7 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.models import Permission
-from ..apis.queries import names, version_by_name, version_choices
+from ..apis.queries import version_by_name, version_choices
 from ..applications.queries import by_client_ids, own_applications
 from ..db import now
 from ..gateway.queries import node_names
@@ -20,6 +20,7 @@ from ..web.access import me, requires
 from ..web.htmx import render
 from . import analytics
 from .analytics import Answers, By, Key, Only, Sums
+from .called import CalledVersion, look_up
 from .completeness import gaps
 from .days import last_hours
 
@@ -127,9 +128,9 @@ def _calls(asked: Asked, **filters: str) -> str:
 def _named(asked: Asked, keys: set[Key]) -> Mapping[Key, Named]:
     """Without those that are no more."""
     if asked.by == By.API:
-        return {key: _of_version(asked, one) for key, one in names({k for k in keys if k}).items()}
+        return {key: _of_version(asked, one) for key, one in look_up(keys - {0}, ()).versions.items()}
     if asked.by == By.OPERATION:
-        versions = names({version_id for version_id, _ in keys})
+        versions = look_up({version_id for version_id, _ in keys}, ()).versions
         return {key: _of_operation(asked, versions[key[0]], key[1]) for key in keys if key[0] in versions}
     if asked.by == By.APPLICATION:
         return {key: _of_application(asked, one) for key, one in by_client_ids(keys).items()}
@@ -141,17 +142,14 @@ def _named(asked: Asked, keys: set[Key]) -> Mapping[Key, Named]:
     return {k: Named(f"{k}xx", "", "", _calls(asked, status=f"{k}xx")) for k in keys}
 
 
-def _of_version(asked: Asked, version: Any) -> Named:
-    name = f"{version.api.slug}@{version.version}"
+def _of_version(asked: Asked, version: CalledVersion) -> Named:
     page = "apis.show" if asked.clients is None else "catalog.show"
-    return Named(
-        version.name, "", url_for(page, slug=version.api.slug, number=version.version), _calls(asked, api=name)
-    )
+    here = url_for(page, slug=version.slug, number=version.number)
+    return Named(version.name, "", here, _calls(asked, api=version.label))
 
 
-def _of_operation(asked: Asked, version: Any, operation: str) -> Named:
-    name = f"{version.api.slug}@{version.version}"
-    return Named(operation, version.name, "", _calls(asked, api=name, operation=operation))
+def _of_operation(asked: Asked, version: CalledVersion, operation: str) -> Named:
+    return Named(operation, version.name, "", _calls(asked, api=version.label, operation=operation))
 
 
 def _of_application(asked: Asked, application: Any) -> Named:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, literal, select, union_all
+from sqlalchemy import Connection, Select, bindparam, func, literal, select, union_all
 
 from ..db import now
 from ..runtime import runtime
@@ -32,6 +33,11 @@ class Traffic:
         return Traffic(
             self.requests + requests, self.errors + failed, self.refused + refused, self.duration_us + spent_us
         )
+
+    @classmethod
+    def summed(cls, parts: Collection[Traffic]) -> Traffic:
+        sums = (sum(getattr(one, f.name) for one in parts) for f in fields(cls))
+        return cls(*sums)
 
     @property
     def mean_ms(self) -> float:
@@ -117,7 +123,8 @@ def month_and_day(version_ids: set[int]) -> tuple[dict[int, Traffic], dict[int, 
     span, first = last_hours(30 * 24, now()), last_hours(24, now()).first
     with runtime().logs.reading() as connection:
         closed = set(closed_days(connection, span))
-        for at, version_id, *sums in connection.execute(_days_and_hours(version_ids, span, closed, first)):
+        question = _days_and_hours(span, frozenset(closed), first)
+        for at, version_id, *sums in connection.execute(question, {"versions": list(version_ids)}):
             if at < 0 or at // 24 not in closed:
                 _add(month, version_id, *sums)
             if at >= first and at < span.end:
@@ -126,15 +133,20 @@ def month_and_day(version_ids: set[int]) -> tuple[dict[int, Traffic], dict[int, 
     return month, strips
 
 
-def _days_and_hours(version_ids: set[int], span: Span, closed: set[int], first: int) -> Any:
-    """The sums of closed days, as if of the hour -1, and of each hour from ``first`` on, and of days that are not closed."""
+@lru_cache(maxsize=8)
+def _days_and_hours(span: Span, closed: frozenset[int], first: int) -> Any:
+    """The sums of closed days, as if of the hour -1, and of each hour from ``first`` on, and of days that are not closed.
+
+    Of these ``versions``. Remembered, as `days.during`.
+    """
+    versions: Any = bindparam("versions", expanding=True)
     daily = daily_of(hour, {"version_id"})
     of_day = (daily.c.version_id, daily.c.status_class)
     sums = (func.sum(daily.c.requests), func.sum(daily.c.duration_us))
     days = select(literal(-1).label("hour"), *of_day, *sums).group_by(*of_day)
-    days = days.where(daily.c.day.in_(closed), daily.c.version_id.in_(version_ids))
+    days = days.where(daily.c.day.in_(closed), daily.c.version_id.in_(versions))
     wanted = [at for at in range(span.first, span.end) if at >= first or at // 24 not in closed]
     # few hours one by one, so the key finds these versions in each and passes over all others
     of_hours = hour.c.hour.in_(wanted) if len(wanted) <= 72 else hour.c.hour >= span.first
     hours = select(hour.c.hour, hour.c.version_id, hour.c.status_class, hour.c.requests, hour.c.duration_us)
-    return union_all(days, hours.where(of_hours, hour.c.version_id.in_(version_ids)))
+    return union_all(days, hours.where(of_hours, hour.c.version_id.in_(versions)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
 from flask import Flask
@@ -158,19 +159,23 @@ def _finding(buckets: Sequence[Bucket], since: datetime, until: datetime) -> str
 
 def strip(hours: Sequence[Traffic]) -> Markup:
     """Health hour by hour: good ones faded, none grey, some failures amber, many red."""
-    rects = []
-    for i, hour in enumerate(hours):
-        share = hour.errors / hour.requests if hour.requests else 0
-        kind = (
-            "f-track" if not hour.requests else "f-okk soft" if share < 0.005 else "f-warn" if share < 0.05 else "f-bad"
-        )
-        rects.append(f'<rect class="{kind}" x="{i * 7}" y="0" width="6" height="16" rx="1"/>')
     requests, errors = sum(h.requests for h in hours), sum(h.errors for h in hours)
     label = f"{plural(requests, 'request')} in {len(hours)} hours, {errors:,} failed" if requests else "No calls yet"
+    return _strip(tuple(map(_kind, hours)), label)
+
+
+def _kind(hour: Traffic) -> str:
+    share = hour.errors / hour.requests if hour.requests else 0
+    return "f-track" if not hour.requests else "f-okk soft" if share < 0.005 else "f-warn" if share < 0.05 else "f-bad"
+
+
+@lru_cache(maxsize=128)  # of many versions the same, those that nobody calls
+def _strip(kinds: tuple[str, ...], label: str) -> Markup:
+    rects = [f'<rect class="{kind}" x="{i * 7}" y="0" width="6" height="16" rx="1"/>' for i, kind in enumerate(kinds)]
     return Markup(
         '<svg class="strip" viewBox="0 0 {} 16" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
     ).format(
-        len(hours) * 7 - 1,
+        len(kinds) * 7 - 1,
         label,
         Markup("".join(rects)),  # noqa: S704 - numbers and class names of ours only
     )
