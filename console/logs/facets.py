@@ -36,7 +36,7 @@ from .days import Span, closed_days, during, last_hours
 from .histogram import summed_in, within
 from .phrases import whole
 from .question import Question
-from .segments import catalogue, windows
+from .segments import catalogue, windows_for
 from .store import moment_of
 from .together import together
 
@@ -155,26 +155,36 @@ def _of_sample(connection: Connection, question: Question, ways: list[_Way]) -> 
     """
     counts = {way.name: Counter[str]() for way in ways}
     looked_at, deadline, is_all = 0, time.monotonic() + PATIENCE_S, True
-    for place, (t, start, end) in enumerate(windows(connection, *question.ids)):
-        if place and (time.monotonic() > deadline or looked_at >= LOOKED_AT):  # the newest are always looked at
-            is_all = False
-            break
-        count = _of_newest(replace(question, since=None, until=None), tuple(ways), t)
-        for row in connection.execute(count, {"start": start, "end": end, "most": LOOKED_AT - looked_at}):
+    left, days = windows_for(connection, *question.ids, LOOKED_AT)
+    while left and is_all:
+        these, left, days = left[:days], left[days:], 1
+        count = _of_newest(replace(question, since=None, until=None), tuple(ways), tuple(t for t, _, _ in these))
+        said = {
+            f"{name}{n}": value
+            for n, (_, *ids) in enumerate(these)
+            for name, value in zip(("start", "end"), ids, strict=True)
+        }
+        for row in connection.execute(count, said | {"most": LOOKED_AT - looked_at}):
             counts[row[0]][row[1]] += row[2]
         looked_at = counts[ways[0].name].total()
+        is_all = not left or (time.monotonic() <= deadline and looked_at < LOOKED_AT)
     sampled = 0 if is_all and looked_at < LOOKED_AT else looked_at
     for way in ways:
         yield _facet(way, counts[way.name].most_common(MOST), sampled)
 
 
 @lru_cache(maxsize=64)
-def _of_newest(question: Question, ways: tuple[_Way, ...], t: Table) -> CompoundSelect[Any]:
-    """Remembered, as `days.during`."""
-    start, end, most = (bindparam(name, type_=BigInteger) for name in ("start", "end", "most"))
-    newest = select(*(_key(t, way).label(way.name) for way in ways))
-    newest = newest.where(t.c.id >= start, t.c.id < end, *question.conditions(t)).order_by(t.c.id.desc())
-    these = newest.limit(most).cte("these")
+def _of_newest(question: Question, ways: tuple[_Way, ...], tables: tuple[Table, ...]) -> CompoundSelect[Any]:
+    """Of each of these. Remembered, as `days.during`."""
+    parts = []
+    for n, t in enumerate(tables):
+        start, end = (bindparam(f"{name}{n}", type_=BigInteger) for name in ("start", "end"))
+        newest = select(*(_key(t, way).label(way.name) for way in ways))
+        newest = newest.where(t.c.id >= start, t.c.id < end, *question.conditions(t)).order_by(t.c.id.desc())
+        parts.append(newest.limit(bindparam("most", type_=BigInteger)))
+    these = parts[0].cte("these")
+    if len(parts) > 1:
+        these = union_all(*(select(part.subquery()) for part in parts)).cte("these")
     return union_all(*(select(literal(c.name, String), c, func.count()).group_by(c) for c in these.c))
 
 

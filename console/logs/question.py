@@ -43,6 +43,11 @@ class Question:
         """From the first on, up to and not including the second."""
         return id_at(self.since) if self.since else 0, id_at(self.until) if self.until else LAST_ID
 
+    @property
+    def is_looked_up(self) -> bool:
+        """By a column that each table has an index of, for few of its records: a day more takes hardly any time."""
+        return self.client_ids is not None or bool(self.request_id or self.trace_id)
+
     def conditions(self, t: Table) -> Conditions:
         """On one table of records."""
         return [*self._between(t), *self._of_sets(t), *self._of_texts(t), *self._of_words(t), *self._of_status(t)]

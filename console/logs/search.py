@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import ExpandedState
 
 from ..runtime import runtime
 from .question import Question
-from .segments import tables, windows
+from .segments import tables, windows, windows_for
 from .store import LAST_ID
 
 PAGE = 50
@@ -44,9 +44,9 @@ def look(question: Question, *, before: int = 0, size: int = PAGE, patience_s: f
     rows: list[Row[Any]] = []
     deadline = time.monotonic() + patience_s
     with runtime().logs.reading() as connection:
-        left = windows(connection, low, min(high, before or LAST_ID))
+        left, days = windows_for(connection, low, min(high, before or LAST_ID), size + 1)
         ask = _Newest(connection, question, left[0][0]) if left else None
-        days = 1
+        days = max(days, MORE_DAYS if question.is_looked_up else 1)
         while left and ask is not None:
             began = time.monotonic()
             if began > deadline:

@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, takewhile
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Index, MetaData, Table, and_, func, inspect, select, text, true
@@ -22,6 +23,7 @@ from .store import DAY_IDS, FIRST, LAST_ID, id_at, moment_of, record, record_tab
 from .together import once
 
 MOST_ROWS = 1_000_000
+MOST_AT_ONCE = 4  # days that one statement asks
 BEFORE = "log_record_before"  # PostgreSQL: what was one table before there were partitions
 OLDER = frozenset({FIRST, BEFORE})
 Row = tuple[Any, ...]
@@ -66,12 +68,20 @@ def tables(connection: Connection, low: int = 0, high: int = LAST_ID) -> list[Ta
 
 def windows(connection: Connection, low: int, high: int) -> list[tuple[Table, int, int]]:
     """A table and the ids in it that are from ``low`` up to, not including, ``high``: newest first, a day or less each."""
+    return windows_for(connection, low, high, 0)[0]
+
+
+def windows_for(connection: Connection, low: int, high: int, most: int) -> tuple[list[tuple[Table, int, int]], int]:
+    """And how many of the first ones to ask at once for so many records: a day that has just begun holds too few."""
+    between = [(one, end) for one, end in reversed(with_ends(connection)) if one.start < high and end > low]
+    is_apart = connection.dialect.name == "sqlite"
     found = [
-        (table_named(one.name) if connection.dialect.name == "sqlite" else record, max(low, one.start), min(high, end))
-        for one, end in reversed(with_ends(connection))
-        if one.start < high and end > low
+        (table_named(one.name) if is_apart else record, max(low, one.start), min(high, end)) for one, end in between
     ]
-    return _joined(found) if clickhouse.is_it(connection) else found
+    if clickhouse.is_it(connection):
+        return _joined(found), 1
+    sums = accumulate(one.rows for one, _ in between)
+    return found, min(1 + sum(1 for _ in takewhile(lambda records: records < most, sums)), MOST_AT_ONCE)
 
 
 def _joined(days: list[tuple[Table, int, int]]) -> list[tuple[Table, int, int]]:
