@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload, undefer
@@ -111,12 +113,17 @@ def names(version_ids: set[int]) -> dict[int, ApiVersion]:
 
 def version_choices(limit: int = 200) -> list[tuple[str, str]]:
     """``slug@version``, as log filters write it, and its name, for choosing one from a list."""
+    return [(f"{slug}@{version}", f"{name} {version}") for slug, name, version in db.session.execute(_choices(limit))]
+
+
+@cache
+def _choices(limit: int) -> Select[Any]:
     shown = ApiVersion.state.not_in(UNPUBLISHED)
     # the first APIs before their versions, else SQLite reads all versions to sort them
     apis = select(Api.id, Api.slug, Api.name).where(Api.versions.any(shown)).order_by(Api.slug).limit(limit).subquery()
-    query = select(apis.c.slug, apis.c.name, ApiVersion.version).join(apis, apis.c.id == ApiVersion.api_id)
-    query = query.where(shown).order_by(apis.c.slug, ApiVersion.id.desc()).limit(limit)
-    return [(f"{slug}@{version}", f"{name} {version}") for slug, name, version in db.session.execute(query)]
+    query: Any = select(apis.c.slug, apis.c.name, ApiVersion.version).join(apis, apis.c.id == ApiVersion.api_id)
+    found: Select[Any] = query.where(shown).order_by(apis.c.slug, ApiVersion.id.desc()).limit(limit)
+    return found
 
 
 def version_by_name(name: str) -> ApiVersion | None:

@@ -15,10 +15,10 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, se
 from sqlalchemy.orm import aliased
 
 from ..accounts.models import Permission, Person
-from ..apis.models import Visibility
+from ..apis.models import State, Visibility
 from ..db import db
 from ..errors import Denied
-from .indexing import EVERYTHING, PREFIX, facet
+from .indexing import EVERYTHING, PREFIX, Tier, facet, weight_of
 from .models import CatalogTerm
 from .words import words
 
@@ -48,6 +48,9 @@ class Wanted:
         if self.one_term:
             return cast("ColumnElement[bool]", table.term == self.one_term)
         return and_(table.term >= self.text, table.term < self.text + LAST)
+
+
+DEPRECATED = Wanted(facet("state", State.DEPRECATED), is_facet=True)
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,8 @@ def _has(wanted: Wanted, version_id: Any) -> ColumnElement[bool]:
 
 def _in_order(driver: Wanted, others: list[Wanted], after: tuple[int, int], most: int) -> Select[Any]:
     """Many versions: the first ones as the index has them, for each word with that beginning, merged."""
+    if driver.is_facet and DEPRECATED in others:  # which stand behind all others
+        after = max(after, (weight_of(Tier.NAME, deprecated=True), 0))
     terms = [driver.one_term] if driver.one_term else _variants(driver.text)
     if not terms or len(terms) > MOST_VARIANTS:
         return _grouped(driver, others, after, most)

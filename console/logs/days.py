@@ -146,8 +146,12 @@ def forget_old_sums(store: Store, moment: datetime) -> None:
 def closed_days(connection: Connection, span: Span) -> list[int]:
     """Of that time, those that `during` needs no hours of."""
     days = span.days
+    return list(once(connection, ("closed", days), lambda: _closed(connection, days))) if days else []
+
+
+def _closed(connection: Connection, days: range) -> list[int]:
     query = select(closed_day.c.day).where(closed_day.c.day >= days.start, closed_day.c.day < days.stop)
-    return list(once(connection, ("closed", days), lambda: sorted(connection.scalars(query)))) if days else []
+    return sorted(connection.scalars(query))
 
 
 def in_hours(table: Table, first: int, end: int) -> ColumnElement[bool]:
