@@ -14,7 +14,8 @@ from console.audit.models import AuditEntry
 from console.db import db, now, unit_of_work
 from console.logs import reading
 from console.logs.store import record
-from tests.conftest import SignIn, World, at_once, trail
+from tests.conftest import Cast, SignIn, World, at_once, trail
+from tests.rest import Rest, make_token
 from tests.test_logs import a_batch, a_record, push, stored
 
 
@@ -56,6 +57,17 @@ def test_it_is_one_entry_for_each_application_and_hour(
     monkeypatch.setattr(reading, "now", lambda: now() + timedelta(hours=1))
     dora.get(f"/logs/{records[0]}")
     assert len(read(app)) == 6
+
+
+def test_so_is_reading_them_by_program(app: Flask, cast: Cast, records: list[int]) -> None:
+    """A page of records shows whole ones there: an entry for each application or API that it holds calls of."""
+    dora = Rest(app, make_token(app, cast.dora))
+    for _ in range(2):
+        assert len(dora.get("/log-records?range=24h").json["items"]) == len(records)
+    said = {(e.actor[:4], e.subject_kind, e.subject) for e in read(app)}
+    whose = {("application", "Shop"), ("api_version", "Orders 1.0.0"), ("installation", "request logs")}
+    assert said == {("dora", *one) for one in whose}
+    assert len(read(app)) == 3
 
 
 def test_ones_own_calls_are_no_entry(app: Flask, sign_in: SignIn, records: list[int], world: World) -> None:

@@ -30,6 +30,8 @@ def note_reading(read: Read, person: Person, said: dict[str, Any]) -> None:
     own, after the page is made: that it cannot be written is logged, and fails no page."""
     try:
         if is_sensitive(read, person) and not _is_noted(read, person):
+            if isinstance(read, Application):
+                db.session.expunge(read)  # as it was found; the unit of work begins with nothing known
             with unit_of_work():
                 serialise("audit")
                 if not _is_noted(read, person):  # nor by a request at the same time

@@ -8,7 +8,7 @@ from ..accounts.models import Permission
 from ..apis import queries
 from ..applications.models import Application
 from ..applications.plans import offered, offered_by
-from ..applications.queries import find_application
+from ..applications.queries import by_client_ids, find_application
 from ..audit.queries import Question, entries, find_entry
 from ..catalog.search import search as find_words
 from ..gateway.queries import all_nodes, find_node
@@ -137,6 +137,9 @@ def _records(asked: Asked, only: Application | None) -> Response:
     found = search.look(question, before=after_number(asked), size=asked.query["limit"])
     named = named_rows(found.rows)
     answer = bounded([shapes.of_record(one) for one in named], str(found.older) if found.older else None)
-    for read in dict.fromkeys(one["application"] or one["version"] for one in named):
+    applications = by_client_ids({row.client_id for row in found.rows} - {""})
+    versions = queries.names({row.version_id for row in found.rows if row.client_id not in applications} - {0})
+    whose = (applications.get(row.client_id) or versions.get(row.version_id) for row in found.rows)
+    for read in dict.fromkeys(whose):
         note_reading(read, me(), {"filters": filters.read().parameters})
     return answer
