@@ -69,12 +69,14 @@ def test_serving_an_earlier_revision_goes_through_the_gate(
 
 
 def test_plans_that_are_restored_hold_for_the_next_token(app: Flask, cast: Cast, world: World, as_: Act) -> None:
-    """Workers remember what a client may have; they are told, whether or not the revision is served at once."""
+    """Workers remember what a client may have; they are told. While it is only looked at, plans stay as they are."""
     as_(cast.alice, lambda v, by: change_plan(plans_of(v.id)[0], Terms("Standard", takes=["key"]), by=by))
     as_(cast.alice, edit(MORE))
     as_(cast.alice, publish_it)
     assert accepted(app, world) == {"key"}
     as_(cast.alice, again(1, serve=False))
+    assert accepted(app, world) == {"key"}
+    as_(cast.alice, again(1, serve=True))
     assert accepted(app, world) == {"key", "signed", "encrypted"}
 
 

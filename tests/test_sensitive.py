@@ -9,8 +9,11 @@ import pytest
 from flask import Flask
 
 from console.accounts.models import Person
+from console.apis.actions import import_document
+from console.apis.models import ApiVersion
 from console.apis.openapi import parse
 from console.apis.sensitive import Sensitive
+from console.apis.working import set_document
 from console.db import db, unit_of_work
 from tests.conftest import Cast, publish
 from tests.ingested import kong, letters, nginx, send, stored
@@ -116,6 +119,23 @@ def test_a_path_is_kept_without_it(app: Flask, node: str, people: int, method: s
     rows = stored(app)
     assert [row.path for row in rows] == [kept, kept]
     assert rows[0].operation == rows[1].operation
+
+
+def test_of_a_draft_that_is_mocked(app: Flask, node: str, cast: Cast) -> None:
+    """By what it says at that moment: no machine is told when a draft is edited."""
+    with app.app_context(), unit_of_work():
+        alice = db.session.get_one(Person, cast.alice)
+        draft = import_document(DOCUMENT.replace("x-sensitive: true", "x-other: true"), alice.teams[0], by=alice)
+        draft.gateway_path, draft.mocked = "/p/v1", True
+        db.session.flush()
+        number = draft.id
+    path = f"/p/v1/people/{SSN}/orders"
+    send(app, node, "/ingest/json", nginx(path, request=f"GET {path}?n=1 HTTP/1.1", **{"gatewright.version": number}))
+    with app.app_context(), unit_of_work():
+        set_document(db.session.get_one(ApiVersion, number), DOCUMENT, parse(DOCUMENT))
+    send(app, node, "/ingest/json", nginx(path, request=f"GET {path}?n=2 HTTP/1.1", **{"gatewright.version": number}))
+    assert sorted(row.path for row in stored(app)) == sorted([path, KEPT])
+    assert {row.operation for row in stored(app)} == {"/people/{ssn}/orders"}
 
 
 def test_of_another_gateway(app: Flask, node: str, people: int) -> None:

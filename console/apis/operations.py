@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import literal, select, union_all
 
 from ..db import db
 from ..runtime import remembered, runtime
-from .models import SERVING, ApiVersion, Revision
+from .models import SERVING, UNPUBLISHED, ApiVersion, Revision
 from .openapi import operations
 from .sensitive import Sensitive, plain
 
@@ -96,7 +96,7 @@ def operation_finder() -> Described:
             return "", path
         revision_id, prefix = served[version_id]
         if version_id not in known:
-            known[version_id] = _templates(revision_id)
+            known[version_id] = _described(version_id, revision_id)
         templates = known[version_id]
         template = str(templates.find(method, path.removeprefix(prefix)))
         return template, _kept_path(templates.sensitive, path, prefix, template) if templates.sensitive.paths else path
@@ -112,9 +112,9 @@ def _kept_path(sensitive: Sensitive, path: str, prefix: str, template: str) -> s
 
 
 def sensitive_of(version_id: int) -> Sensitive:
-    """What the document of the revision that is served now marks."""
+    """What the document of the revision that is served now marks, or that of a draft with a mock."""
     served = remembered("served revisions", _served).get(version_id)
-    return _templates(served[0]).sensitive if served else Sensitive()
+    return _described(version_id, served[0]).sensitive if served else Sensitive()
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,29 @@ def _body_rules() -> dict[int, BodyRules]:
 
 
 def _served() -> dict[int, tuple[int, str]]:
-    """The newest revision of each version, and the path in front of those of its document."""
+    """The newest revision of each version, 0 of a draft with a mock, and the path in front of those of its document."""
     query = select(ApiVersion.id, Revision.id, ApiVersion.gateway_path).join(
         Revision, Revision.version_id == ApiVersion.id
     )
     query = query.where(Revision.number == ApiVersion.revision, ApiVersion.gateway_path.is_not(None))
-    return {row[0]: (row[1], row[2] or "") for row in db.session.execute(query)}
+    mocks = select(ApiVersion.id, literal(0), ApiVersion.gateway_path)
+    mocks = mocks.where(ApiVersion.mocked, ApiVersion.state.in_(UNPUBLISHED), ApiVersion.gateway_path.is_not(None))
+    return {row[0]: (row[1], row[2] or "") for row in db.session.execute(union_all(query, mocks))}
+
+
+def _described(version_id: int, revision_id: int) -> Templates:
+    return _templates(revision_id) if revision_id else _templates_of_draft(version_id)
+
+
+def _templates_of_draft(version_id: int) -> Templates:
+    """Read again whenever it was edited, of which no machine is told."""
+    parsed, key = runtime().parsed, ("templates of draft", version_id)
+    edits = db.session.scalar(select(ApiVersion.edits).where(ApiVersion.id == version_id)) or 0
+    if parsed.get(key, (None,))[0] != edits:
+        document = db.session.scalar(select(ApiVersion.document).where(ApiVersion.id == version_id))
+        parsed[key] = edits, Templates(document or {})
+    found: Templates = parsed[key][1]
+    return found
 
 
 def _templates(revision_id: int) -> Templates:

@@ -126,7 +126,8 @@ def restore_revision(
 ) -> Revision | None:
     """Work on an earlier revision again; with ``serve``, publish it as a new revision in the same step.
 
-    Its document, what was chosen and its plans. The numbers go on: history is added to, never rewritten.
+    Its document, what was chosen and, with ``serve``, its plans: those take effect at once, and are no part of what is worked
+    on. The numbers go on: history is added to, never rewritten.
     """
     lock(version, edits)
     check_editable(version)
@@ -137,7 +138,7 @@ def restore_revision(
     work = content_of(revision)
     check_choices(version, work.choices)
     keep(version, work, by=by)
-    restored = restore_plans(version, revision.content.get("plans", []))
+    restored = restore_plans(version, revision.content.get("plans", [])) if serve else []
     record(
         Action.VERSION_RESTORED, version, by=by, changes={"from": revision.number, "served": serve, "plans": restored}
     )
