@@ -125,6 +125,14 @@ def test_the_sums_say_what_the_records_say(app: Flask, world: World, traffic: li
         assert len(asked.over_time()) <= 48
 
 
+@pytest.mark.parametrize("hours", [20, 24, 48, 72, 96, 168, 168.01, 240, 720, 2160, 8760])
+def test_bars_are_as_many_in_each_day(hours: float) -> None:
+    """Else one of them holds a night, and the next one none."""
+    step = days.step_of(hours)
+    assert 24 % step == 0 or step % 24 == 0
+    assert hours / days.BARS <= step <= max(1, 2 * hours / days.BARS)
+
+
 def test_operations_are_the_documents(app: Flask, node: str, world: World) -> None:
     paths = ["/orders/v1/orders/7", "/orders/v1/orders/8", "/orders/v1/orders", "/orders/v1/nothing/of/ours"]
     push(app, node, a_batch(*(a_record(path=path, duration_us=5000) for path in paths)))

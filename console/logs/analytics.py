@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Subquery, Table, bindparam, case, func, literal, select, union_all
 
-from .days import Span, closed_days, during, in_hours
+from .days import Span, closed_days, during, in_hours, step_of
 from .histogram import Bucket
 from .rollups import percentile
 from .store import hour
@@ -19,7 +19,6 @@ from .sums import caller, country_hour, latency, node_hour, node_latency, operat
 from .together import together
 
 MOST = 200
-STEPS = 48
 NO_BUCKET = -1
 Key = Any  # a version's or node's number, a client id, a status class; (version's number, operation) of an operation
 
@@ -173,12 +172,12 @@ class Answers:
         return _totalled(self.connection.execute(_whole(self.about)))
 
     def over_time(self) -> list[Bucket]:
-        """Requests by class, in at most `STEPS` steps of whole hours."""
+        """Requests by class, in steps of whole hours (see `step_of`)."""
         table = node_hour if self.only == Only() else _counted(By.API, self.only)[0]
         query = select(table.c.hour, table.c.status_class, func.sum(table.c.requests)).where(*self.about.within(table))
         query = query.where(in_hours(table, self.span.first, self.span.end))
         hours = self.span.end - self.span.first
-        step = -(-hours // STEPS)
+        step = step_of(hours)
         counts = [[0, 0, 0] for _ in range(-(-hours // step))]
         for at, status_class, requests in self.connection.execute(query.group_by(table.c.hour, table.c.status_class)):
             counts[(at - self.span.first) // step][max(0, min(status_class, 5) - 3)] += int(requests)

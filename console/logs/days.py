@@ -6,6 +6,7 @@ time days are closed. So the answer is the same at any moment, however late reco
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from .sums import BY_DAY, CLOSED, HOURLY, caller, closed_day, keys, undescribed,
 from .sums import daily as daily_of
 from .together import once
 
+BARS = 48
 AFTER_H = 1  # a transaction that began before midnight has ended by then
 CLOSED_AT_ONCE = 3
 HOURS_KEPT, DAYS_KEPT = 100 * 24, 800
@@ -64,6 +66,12 @@ class Span:
     def days(self) -> range:
         """Those that are in it from their first to their last hour."""
         return range(-(-self.first // 24), self.end // 24)
+
+
+def step_of(hours: float) -> int:
+    """The hours that one bar of a chart stands for, at most `BARS` of them: as many in each day, else days look uneven."""
+    least = hours / BARS
+    return next((step for step in (1, 2, 3, 4, 6, 8, 12) if step >= least), -(-math.ceil(least) // 24) * 24)
 
 
 def last_hours(hours: int, moment: datetime) -> Span:

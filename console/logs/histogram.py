@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, Subquery, Table, cast, func, literal_column, select
 
 from ..runtime import runtime
-from .days import in_hours
+from .days import in_hours, step_of
 from .phrases import whole
 from .question import Question
 from .segments import windows
@@ -98,7 +98,7 @@ def within(question: Question, t: Table | Subquery) -> list[ColumnElement[bool]]
 
 def _buckets(since: datetime, until: datetime) -> int:
     hours = (until - since) / timedelta(hours=1)
-    return 60 if hours < 20 else min(48, round(hours))
+    return 60 if hours < 20 else round(hours / step_of(hours))
 
 
 def by_the_hour(question: Question, since: datetime, until: datetime) -> Select[Any] | None:

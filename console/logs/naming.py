@@ -121,7 +121,7 @@ class Names:
         if name == "application":
             return key, self.applications[key].name if key in self.applications else key
         if name == "node":
-            return (self.nodes.get(key, str(key)),) * 2
+            return (self.nodes[key],) * 2 if key in self.nodes else (str(key), f"node {key}")
         if name == "reason":
             return (key, explain.meaning(key).rstrip(".") or key) if key != "via_upstream" else ("", "")
         return key, key
