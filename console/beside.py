@@ -46,6 +46,8 @@ class Beside:
                 for one in (*self.pipes, *listeners):
                     one.close()
                 _serve(app, [there for _, there in pipes])
+            except Exception:
+                log.exception("logs.intake_failed")
             finally:
                 os._exit(0)
         for here, there in pipes:
