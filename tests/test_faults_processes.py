@@ -46,7 +46,7 @@ def test_intakes_killed_under_load(config: Config) -> None:
         senders.get_more(200)
         wait_until(lambda: len(console.intakes) == 2, 10)
     assert len(killed) == 2
-    assert senders.answers[503] + len(senders.broken)
+    assert set(senders.answers) <= {200, 503, *senders.broken}
     assert not senders.unhelpful
     assert_kept_once(config, senders.acknowledged)
 
