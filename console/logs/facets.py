@@ -176,16 +176,17 @@ def _of_sample(connection: Connection, question: Question, ways: list[_Way]) -> 
 @lru_cache(maxsize=64)
 def _of_newest(question: Question, ways: tuple[_Way, ...], tables: tuple[Table, ...]) -> CompoundSelect[Any]:
     """Of each of these. Remembered, as `days.during`."""
-    parts = []
+    parts, most = [], bindparam("most", type_=BigInteger)
     for n, t in enumerate(tables):
         start, end = (bindparam(f"{name}{n}", type_=BigInteger) for name in ("start", "end"))
-        newest = select(*(_key(t, way).label(way.name) for way in ways))
+        newest: Any = select(*(_key(t, way).label(way.name) for way in ways), t.c.id.label("id"))
         newest = newest.where(t.c.id >= start, t.c.id < end, *question.conditions(t)).order_by(t.c.id.desc())
-        parts.append(newest.limit(bindparam("most", type_=BigInteger)))
-    these = parts[0].cte("these")
+        parts.append(newest.limit(most))
     if len(parts) > 1:
-        these = union_all(*(select(part.subquery()) for part in parts)).cte("these")
-    return union_all(*(select(literal(c.name, String), c, func.count()).group_by(c) for c in these.c))
+        parts = [select(union_all(*(select(part.subquery()) for part in parts)).subquery())]
+        parts = [parts[0].order_by(literal_column("id").desc()).limit(most)]
+    these = parts[0].cte("these")
+    return union_all(*(select(literal(c.name, String), c, func.count()).group_by(c) for c in these.c if c.name != "id"))
 
 
 def _key(t: Table, way: _Way) -> ColumnElement[str]:
