@@ -20,8 +20,8 @@ import orjson
 import structlog
 from flask import Flask
 
-from .errors import Refused
 from .jobs import keep_running
+from .logs.bodies import TooLarge, Undecodable
 from .logs.intake import Pushed, Taken, take
 from .logs.writer import WAIT_S, NotNow, Unavailable
 from .runtime import runtime
@@ -29,6 +29,7 @@ from .runtime import runtime
 ANSWERS_WITHIN_S = WAIT_S + 60
 NICE = 10  # a tenth of the weight of a worker that wants the same core
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGABRT)
+REFUSALS = {kind.status: kind for kind in (Undecodable, TooLarge)}
 log = structlog.get_logger("logs")
 
 
@@ -91,9 +92,7 @@ def _understood(kind: str, said: list[Any]) -> Taken:
     if kind == "not now":
         raise NotNow
     if kind == "refused":
-        refused = Refused(said[1])
-        refused.status = said[0]
-        raise refused
+        raise REFUSALS[said[0]](said[1])
     raise RuntimeError("A batch could not be taken in; the process that tried has logged why.")
 
 
@@ -124,7 +123,7 @@ def _answer(app: Flask, pushed: Pushed, body: bytes) -> list[Any]:
             return ["taken", *astuple(take(pushed, body))]
     except NotNow:
         return ["not now"]
-    except Refused as refused:
+    except (Undecodable, TooLarge) as refused:
         return ["refused", refused.status, refused.message]
     except Exception as problem:
         log.exception("logs.intake_failed", form=pushed.form, error=type(problem).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import http.client
 import os
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Connection, Select, Table, func, select, text
 
 from console import create_app
 from console.config import Config
@@ -57,6 +58,7 @@ class Console:
         env |= {"GATEWRIGHT_LOG_LEVEL": "error"} | self.settings
         self.process = proc.start(self.command, port=self.port, env=env, cwd=self.config.home)
         proc.wait_for_port(self.port, self.process)
+        wait_until(lambda: len(self.intakes) == 2, 20)  # who connects before has the first worker for good
 
     @property
     def workers(self) -> list[int]:
@@ -109,6 +111,20 @@ def serving(config: Config, command: tuple[str, ...] = SERVE, **settings: str) -
         yield console
     finally:
         console.stop()
+
+
+@contextmanager
+def held_up(config: Config) -> Iterator[None]:
+    """Nobody's turn to write comes meanwhile."""
+    with opened(config) as store:
+        if store.is_sqlite:
+            with open(f"{store.engine.url.database}.lock", "w") as turn:
+                fcntl.flock(turn, fcntl.LOCK_EX)
+                yield
+        else:
+            with store.writing() as connection:
+                connection.execute(text("LOCK TABLE log_batch IN ACCESS EXCLUSIVE MODE"))
+                yield
 
 
 def call_record(name: str, at_s: float = 0.0, **values: Any) -> dict[str, Any]:

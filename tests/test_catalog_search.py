@@ -124,16 +124,21 @@ def test_a_hit_says_what_matched(app: Flask, cast: Cast, shelf: dict[str, int]) 
 
 
 def test_deprecated_ones_come_later_and_retired_ones_never(
-    app: Flask, cast: Cast, ask: Ask, shelf: dict[str, int]
+    app: Flask, cast: Cast, ask: Ask, shelf: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with app.app_context(), unit_of_work():
         alice = db.session.get_one(Person, cast.alice)
+        team = alice.teams[0].id
         petstore, zoo = (db.session.get_one(ApiVersion, shelf[t]) for t in ("Petstore", "Zoo"))
         deprecate_version(petstore, sunset_at=now() + timedelta(days=9), successor=None, note="", by=alice)
         retire_version(zoo, by=alice)
     assert ask("") == ["Kennel", "Vet", "Émile Café", "Petstore"]
     assert ask("", state="deprecated") == ["Petstore"]
     assert ask("cages") == []
+    for few in (FEW, -1):  # looked at one by one; as the index has them, where they stand behind all others
+        monkeypatch.setattr("console.catalog.search.FEW", few)
+        assert ask("", team=team, state="deprecated") == ["Petstore"]
+        assert ask("", team=team, state="published") == ["Kennel", "Vet", "Émile Café"]
 
 
 def test_pages_show_every_version_once(app: Flask, cast: Cast, shelf: dict[str, int]) -> None:

@@ -9,7 +9,7 @@ import time
 
 from console.config import Config
 from tests.bench import proc
-from tests.faults import assert_kept_once, load, publish_orders, serving
+from tests.faults import Console, Load, assert_kept_once, held_up, load, publish_orders, serving
 from tests.programs import wait_until
 
 LOAD_S = 8.0
@@ -33,28 +33,32 @@ def test_workers_killed_under_load(config: Config) -> None:
 
 
 def test_intakes_killed_under_load(config: Config) -> None:
-    """The worker whose intake is gone says 503, and both are replaced."""
-    chance, killed = random.Random(9), set[int]()
+    """In the middle of batches: their senders are told to come back, and workers and intakes are replaced."""
     publish_orders(config)
     with serving(config) as console, load(console, SENDERS, size=RECORDS) as senders:
         for _ in range(2):
             senders.get_more(200)
-            wait_until(lambda: len(console.intakes) == 2, 10)
-            intake = chance.choice(console.intakes)
-            os.kill(intake, signal.SIGKILL)
-            killed.add(intake)
+            kill_intakes(config, console, senders)
         senders.get_more(200)
-        wait_until(lambda: len(console.intakes) == 2, 10)
-    assert len(killed) == 2
     assert set(senders.answers) <= {200, 503, *senders.broken}
     assert not senders.unhelpful
     assert_kept_once(config, senders.acknowledged)
 
 
+def kill_intakes(config: Config, console: Console, senders: Load) -> None:
+    killed = console.intakes
+    with held_up(config):
+        time.sleep(1)  # whoever pushes waits now
+        told = senders.answers.total() - senders.answers[200]
+        for intake in killed:
+            os.kill(intake, signal.SIGKILL)
+        wait_until(lambda: senders.answers.total() - senders.answers[200] > told, 10)
+    wait_until(lambda: len(console.intakes) == 2 and not set(killed) & set(console.intakes), 10)
+
+
 def test_no_intake_outlives_its_worker(config: Config) -> None:
     publish_orders(config)
     with serving(config) as console:
-        wait_until(lambda: len(console.intakes) == 2, 10)
         before = console.intakes
         os.kill(console.workers[0], signal.SIGKILL)
         wait_until(lambda: len(proc.running(before)) == 1, 10)

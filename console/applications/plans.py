@@ -221,8 +221,6 @@ def restore_plans(version: ApiVersion, kept: list[dict[str, Any]]) -> list[str]:
                 setattr(plan, name, value)
             restored.append(plan.name)
     db.session.flush()
-    if restored:
-        changed()  # they are in force at once, also where nothing is served anew
     return restored
 
 

@@ -16,7 +16,6 @@ import structlog
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from ..db import AWAY
-from ..errors import Refused
 from ..gateway.endpoints import pushing_node
 from ..runtime import runtime
 from ..web.machine import Answer, Asked, Route, problem_answer
@@ -87,7 +86,7 @@ def _taken(asked: Asked, form: str, scheme: str) -> Taken:
         body = asked.body(LARGEST_BYTES)
         try:
             return me.beside.take(pushed, body) if me.beside else take(pushed, body)
-        except Refused:
+        except Undecodable:
             RECORDS.labels("rejected").inc()
             raise
 

@@ -107,7 +107,7 @@ def facets(
             widened = replace(asked, **way.without)
             table = _table(way, widened) if until - since >= timedelta(hours=1) else None
             if table is not None:
-                summed[way] = _of_sums(replace(widened, since=None, until=None), way, table, span, tuple(closed))
+                summed[way] = _of_sums(widened.timeless, way, table, span, tuple(closed))
             else:
                 sampled[widened].append(way)
         answers = together(connection, summed)
@@ -158,7 +158,7 @@ def _of_sample(connection: Connection, question: Question, ways: list[_Way]) -> 
     left, days = windows_for(connection, *question.ids, LOOKED_AT)
     while left and is_all:
         these, left, days = left[:days], left[days:], 1
-        count = _of_newest(replace(question, since=None, until=None), tuple(ways), tuple(t for t, _, _ in these))
+        count = _of_newest(question.timeless, tuple(ways), tuple(t for t, _, _ in these))
         said = {
             f"{name}{n}": value
             for n, (_, *ids) in enumerate(these)

@@ -106,8 +106,8 @@ def by_the_hour(question: Question, since: datetime, until: datetime) -> Select[
     table = summed_in(question)
     if table is None or (until - since) / _buckets(since, until) < timedelta(minutes=59):
         return None
-    timeless = replace(question, since=None, until=None)
-    return _by_the_hour(timeless, table, int(since.timestamp()) // 3600, int(until.timestamp()) // 3600 + 1)
+    first, last = (int(moment.timestamp()) // 3600 for moment in (since, until))
+    return _by_the_hour(question.timeless, table, first, last + 1)
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, and_, literal_column, or_
@@ -42,6 +42,11 @@ class Question:
     def ids(self) -> tuple[int, int]:
         """From the first on, up to and not including the second."""
         return id_at(self.since) if self.since else 0, id_at(self.until) if self.until else LAST_ID
+
+    @property
+    def timeless(self) -> Question:
+        """The same of any time: by which what is written of it is remembered."""
+        return replace(self, since=None, until=None)
 
     @property
     def is_looked_up(self) -> bool:

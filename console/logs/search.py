@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -71,7 +71,7 @@ class _Newest:
 
     def __init__(self, connection: Connection, question: Question, like: Table) -> None:
         self.connection, self.like = connection, like
-        self.said = _said(replace(question, since=None, until=None), like, connection.dialect)
+        self.said = _said(question.timeless, like, connection.dialect)
 
     def __call__(self, parts: list[tuple[Table, int, int]], most: int) -> list[Row[Any]]:
         """The newest of these tables, which are in their order, newest first; at most so many."""
